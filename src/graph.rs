@@ -1,0 +1,272 @@
+//! Microsoft Graph as the signed-in user.
+//!
+//! Source: <https://learn.microsoft.com/graph/errors>,
+//! <https://learn.microsoft.com/entra/identity-platform/claims-challenge>.
+
+use std::{sync::Arc, time::Duration};
+
+use azure_core::credentials::AccessToken;
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use reqwest::{
+    Method, Request, StatusCode, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    failure::{Failure, Remedy, shortened},
+    outbound::{self, CallBudget, Reply},
+    outbound_credential::{Error as CredentialError, OutboundCredential, busy_message},
+};
+
+/// Base64 with or without padding: Microsoft's services differ.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Microsoft Graph for one tool call.
+#[derive(Debug)]
+pub struct GraphClient {
+    root: Url,
+    credential: Arc<OutboundCredential>,
+    budget: Arc<CallBudget>,
+}
+
+/// A user, as `GET /me` gives it. Source: <https://learn.microsoft.com/graph/api/resources/user>.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// The name to show.
+    pub display_name: Option<String>,
+    /// The email address; users without a mailbox and guests may have none.
+    pub mail: Option<String>,
+    /// The sign-in name.
+    pub user_principal_name: Option<String>,
+}
+
+impl User {
+    /// The email address, or else the sign-in name.
+    pub fn email(&self) -> Option<&str> {
+        [&self.mail, &self.user_principal_name]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .find(|address| !address.is_empty())
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorBody {
+    error: ErrorObject,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorObject {
+    code: String,
+}
+
+impl GraphClient {
+    pub(crate) fn new(
+        root: Url,
+        credential: Arc<OutboundCredential>,
+        budget: Arc<CallBudget>,
+    ) -> Self {
+        Self {
+            root,
+            credential,
+            budget,
+        }
+    }
+
+    /// The signed-in user. Needs the delegated permission `User.Read`.
+    pub async fn me(&self) -> Result<User, Failure> {
+        self.get("v1.0/me?$select=displayName,mail,userPrincipalName")
+            .await
+    }
+
+    /// Reads what stands at `path`, such as `v1.0/me/messages?$top=5`.
+    ///
+    /// When Microsoft Graph revokes the token (continuous access evaluation), it is exchanged once more.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let url = self.root.join(path).map_err(|_| invalid_path(path))?;
+        if url.origin() != self.root.origin() {
+            return Err(invalid_path(path));
+        }
+        let scope = format!("{}.default", self.root);
+        let token = self.credential.token(&[&scope]).await?;
+        let mut reply = self.send(url.clone(), &token).await?;
+        if let Some(claims) = claims_challenge(&reply) {
+            let token = self
+                .credential
+                .token_with_claims(&[&scope], &token, &claims)
+                .await?;
+            reply = self.send(url, &token).await?;
+            if claims_challenge(&reply).is_some() {
+                return Err(
+                    CredentialError::interaction_required("continuous access evaluation").into(),
+                );
+            }
+        }
+        if reply.status != StatusCode::OK {
+            return Err(failure(&reply));
+        }
+        serde_json::from_slice(&reply.body).map_err(|_| unreadable(&reply))
+    }
+
+    async fn send(&self, url: Url, token: &AccessToken) -> Result<Reply, Failure> {
+        let mut request = Request::new(Method::GET, url);
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.token.secret()))
+            .map_err(|_| CredentialError::unexpected("the token is not a header value"))?;
+        bearer.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        outbound::send(request, &self.budget)
+            .await
+            .map_err(|error| {
+                unavailable(None).with_detail(format_args!("Microsoft Graph: {error}"))
+            })
+    }
+}
+
+/// The claims that a 401 demands of a new token: base64 of JSON in the bearer challenge.
+fn claims_challenge(reply: &Reply) -> Option<String> {
+    if reply.status != StatusCode::UNAUTHORIZED {
+        return None;
+    }
+    let challenges = reply.headers.get_all(WWW_AUTHENTICATE);
+    challenges.into_iter().find_map(|challenge| {
+        let challenge = challenge.to_str().ok()?;
+        if !challenge.contains("insufficient_claims") {
+            return None;
+        }
+        let (_, claims) = challenge.split_once("claims=\"")?;
+        let (claims, _) = claims.split_once('"')?;
+        String::from_utf8(BASE64.decode(claims).ok()?).ok()
+    })
+}
+
+fn failure(reply: &Reply) -> Failure {
+    let code = serde_json::from_slice::<ErrorBody>(&reply.body)
+        .unwrap_or_default()
+        .error
+        .code;
+    let failure = match reply.status {
+        _ if reply.is_unavailable() => unavailable(reply.retry_after()),
+        StatusCode::UNAUTHORIZED => Failure::new(
+            "graph_unauthorized",
+            Remedy::Operator,
+            "Microsoft Graph did not accept the app's token. Please tell whoever runs this server.",
+        )
+        .with_action("check that MICROSOFT_GRAPH_ENDPOINT, AZURE_AUTHORITY_HOST and AZURE_CLOUD name the same cloud"),
+        StatusCode::FORBIDDEN => Failure::new(
+            "graph_forbidden",
+            Remedy::Operator,
+            "Microsoft Graph refuses this to the app or to you. Please tell whoever runs this server which tool you called.",
+        )
+        .with_action("grant the app registration the delegated permission that this request needs, and consent to it"),
+        StatusCode::NOT_FOUND => Failure::new(
+            "graph_not_found",
+            Remedy::User,
+            "Microsoft Graph has nothing there for you.",
+        ),
+        _ => Failure::new(
+            "graph_error",
+            Remedy::Operator,
+            "Microsoft Graph did not understand the app's request. Please tell whoever runs this server.",
+        )
+        .with_action("check the path that the tool asks for"),
+    };
+    failure.with_detail(format_args!(
+        "Microsoft Graph: status {}, code {:?}, request-id {:?}",
+        reply.status.as_u16(),
+        shortened(&code),
+        request_id(&reply.headers),
+    ))
+}
+
+fn unavailable(retry_after: Option<Duration>) -> Failure {
+    Failure::new(
+        "graph_unavailable",
+        Remedy::Wait,
+        busy_message("Microsoft Graph", retry_after),
+    )
+}
+
+fn unreadable(reply: &Reply) -> Failure {
+    Failure::new(
+        "graph_unreadable",
+        Remedy::Wait,
+        "Microsoft Graph answered with something unreadable. Please try again.",
+    )
+    .with_detail(format_args!(
+        "Microsoft Graph: {} bytes, request-id {:?}",
+        reply.body.len(),
+        request_id(&reply.headers)
+    ))
+}
+
+fn invalid_path(path: &str) -> Failure {
+    Failure::new(
+        "internal",
+        Remedy::Operator,
+        "The tool asked Microsoft Graph for something impossible.",
+    )
+    .with_action("give GraphClient a path such as v1.0/me")
+    .with_detail(format_args!("{path:?}"))
+}
+
+fn request_id(headers: &HeaderMap) -> &str {
+    let id = headers.get("request-id").and_then(|id| id.to_str().ok());
+    shortened(id.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unauthorized(challenge: &str) -> Reply {
+        Reply {
+            status: StatusCode::UNAUTHORIZED,
+            headers: HeaderMap::from_iter([(WWW_AUTHENTICATE, challenge.parse().unwrap())]),
+            body: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_claims_challenge_is_read_from_the_bearer_challenge() {
+        let challenge = r#"Bearer realm="", authorization_uri="https://login.example/", error="insufficient_claims", claims="eyJhIjoxfQ==""#;
+        assert_eq!(
+            claims_challenge(&unauthorized(challenge)).as_deref(),
+            Some(r#"{"a":1}"#)
+        );
+    }
+
+    #[test]
+    fn any_other_challenge_is_none() {
+        for challenge in [
+            r#"Bearer realm="""#,
+            r#"Bearer error="insufficient_claims""#,
+            r#"Bearer error="insufficient_claims", claims="?""#,
+            r#"Bearer error="invalid_token", claims="eyJhIjoxfQ==""#,
+        ] {
+            assert_eq!(
+                claims_challenge(&unauthorized(challenge)),
+                None,
+                "{challenge}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_sign_in_name_stands_in_for_a_missing_mail_address() {
+        let user: User =
+            serde_json::from_str(r#"{"mail":null,"userPrincipalName":"grace@contoso.example"}"#)
+                .unwrap();
+        assert_eq!(user.email(), Some("grace@contoso.example"));
+    }
+}

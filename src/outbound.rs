@@ -1,0 +1,248 @@
+//! Outbound HTTP: one client and one set of rules for every request to Entra ID, Microsoft Graph and the
+//! managed identity endpoint.
+//!
+//! - https, or plain http to this machine itself; no redirects; bodies up to [`MAX_BODY`].
+//! - A request may take [`HOP_TIMEOUT`] and never longer than what its tool call has left.
+//! - One retry after a broken connection or a 500, 502, 503 or 504, after a short random pause; after a `Retry-After`
+//!   (also of a 429) when that fits into what is left.
+//!
+//! Every request sent through here must be safe to repeat.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use reqwest::{
+    Client, Request, StatusCode, Url,
+    header::{HeaderMap, RETRY_AFTER},
+    redirect,
+};
+
+/// The largest body that is read, in bytes.
+pub const MAX_BODY: usize = 1024 * 1024;
+/// How long one request may take.
+pub const HOP_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// What a repeated request needs to be worth sending.
+const LEAST_TIME_FOR_A_RETRY: Duration = Duration::from_millis(500);
+const RETRY_PAUSE_MS: std::ops::Range<u64> = 50..250;
+
+/// What one tool call may spend, and what it has spent.
+#[derive(Debug)]
+pub struct CallBudget {
+    deadline: Instant,
+    requests: AtomicU32,
+}
+
+impl CallBudget {
+    /// A budget of `duration` from now.
+    pub fn new(duration: Duration) -> Self {
+        Self {
+            deadline: Instant::now() + duration,
+            requests: AtomicU32::new(0),
+        }
+    }
+
+    /// What is left.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Requests sent so far, retries included.
+    pub fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+/// An answer, read to its end.
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The wait that the server asks for, when it is given in seconds
+    /// ([RFC 9110, section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
+        seconds.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// Whether the server is overloaded or broken, rather than saying no.
+    pub fn is_unavailable(&self) -> bool {
+        self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    fn retry_pause(&self) -> Option<Duration> {
+        match self.status.as_u16() {
+            429 => self.retry_after(),
+            500 | 502 | 503 | 504 => Some(self.retry_after().unwrap_or_else(short_pause)),
+            _ => None,
+        }
+    }
+}
+
+/// Why no answer came. Holds no URL: a query may be confidential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The URL is plain http to another machine.
+    Insecure,
+    /// No connection could be made.
+    Unreachable,
+    /// The connection broke before the answer's end.
+    Broken,
+    /// The answer did not come in time.
+    TimedOut,
+    /// The answer's body is larger than [`MAX_BODY`].
+    TooLarge,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Insecure => "refused to send over plain http",
+            Self::Unreachable => "no connection",
+            Self::Broken => "connection broken",
+            Self::TimedOut => "no answer in time",
+            Self::TooLarge => "answer too large",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+/// The client; its connections are shared by all calls. Made on first use, since reading the system's root
+/// certificates takes longer than anything else at the start.
+static CLIENT: LazyLock<Option<Client>> = LazyLock::new(|| {
+    let provider = rustls::crypto::ring::default_provider();
+    // It fails only when a default was installed before, and then there is one.
+    let _ = provider.install_default();
+    Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .build()
+        .inspect_err(|error| {
+            tracing::error!(%error, "no outbound requests are possible: check the system's root certificates");
+        })
+        .ok()
+});
+
+/// Makes the client now, so that the first call need not.
+pub fn warm_up() {
+    LazyLock::force(&CLIENT);
+}
+
+/// Whether a token may be sent to `url`: over https, or to this machine itself.
+pub fn is_confidential(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => true,
+        "http" => match url.host_str() {
+            Some("localhost") => true,
+            Some(host) => host
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback()),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
+/// Sends `request`, which must be safe to repeat, by the rules of this module.
+pub async fn send(request: Request, budget: &CallBudget) -> Result<Reply, SendError> {
+    if !is_confidential(request.url()) {
+        return Err(SendError::Insecure);
+    }
+    let client = CLIENT.as_ref().ok_or(SendError::Unreachable)?;
+    let repetition = request.try_clone();
+    let outcome = send_once(client, request, budget).await;
+    let pause = match &outcome {
+        Ok(reply) => reply.retry_pause(),
+        Err(SendError::Unreachable | SendError::Broken) => Some(short_pause()),
+        Err(_) => None,
+    };
+    match (repetition, pause) {
+        (Some(request), Some(pause)) if pause + LEAST_TIME_FOR_A_RETRY <= budget.remaining() => {
+            tokio::time::sleep(pause).await;
+            send_once(client, request, budget).await
+        }
+        _ => outcome,
+    }
+}
+
+async fn send_once(
+    client: &Client,
+    mut request: Request,
+    budget: &CallBudget,
+) -> Result<Reply, SendError> {
+    let timeout = budget.remaining().min(HOP_TIMEOUT);
+    if timeout.is_zero() {
+        return Err(SendError::TimedOut);
+    }
+    *request.timeout_mut() = Some(timeout);
+    budget.requests.fetch_add(1, Ordering::Relaxed);
+    let mut response = client.execute(request).await.map_err(SendError::from)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(SendError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body,
+    })
+}
+
+impl From<reqwest::Error> for SendError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_connect() {
+            Self::Unreachable
+        } else if error.is_timeout() {
+            Self::TimedOut
+        } else {
+            Self::Broken
+        }
+    }
+}
+
+fn short_pause() -> Duration {
+    Duration::from_millis(fastrand::u64(RETRY_PAUSE_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_go_over_https_or_stay_on_this_machine() {
+        for (url, confidential) in [
+            ("https://login.microsoftonline.com/", true),
+            ("http://127.0.0.1:41/msi/token", true),
+            ("http://[::1]:41/", true),
+            ("http://localhost:41/", true),
+            ("http://login.microsoftonline.com/", false),
+            ("http://127.0.0.1.example/", false),
+            ("http://169.254.169.254/", false),
+            ("ftp://127.0.0.1/", false),
+        ] {
+            assert_eq!(
+                is_confidential(&Url::parse(url).unwrap()),
+                confidential,
+                "{url}"
+            );
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The developer's own identity, for local runs: Azure CLI, Azure Developer CLI, then Azure PowerShell.
+//!
+//! Each of these starts a process per token, so tokens are remembered.
+
+use std::{
+    process::Stdio,
+    time::{Duration, SystemTime},
+};
+
+use azure_core::credentials::{AccessToken, Secret, TokenCredential};
+use azure_core::time::OffsetDateTime;
+use azure_identity::{
+    AzureCliCredential, AzureCliCredentialOptions, AzureDeveloperCliCredential,
+    AzureDeveloperCliCredentialOptions,
+};
+use serde::Deserialize;
+use tokio::process::Command;
+
+use super::{
+    error::{Error, Kind},
+    refreshing_cache::{Perishable, RefreshingCache},
+};
+use crate::settings::TenantId;
+
+/// How many sets of scopes are remembered.
+const CAPACITY: u64 = 100;
+/// How long before its end a token is no longer served.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
+/// How long one tool may take.
+const TOOL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A credential of the developer who is signed in to a command-line tool.
+#[derive(Debug)]
+pub struct DeveloperCredential {
+    tenant: Option<TenantId>,
+    tokens: RefreshingCache<String, AccessToken>,
+}
+
+impl DeveloperCredential {
+    /// A credential in `tenant`, or in the tool's default tenant.
+    pub fn new(tenant: Option<TenantId>) -> Self {
+        Self {
+            tenant,
+            tokens: RefreshingCache::new(CAPACITY),
+        }
+    }
+
+    /// A token for `scope`.
+    pub async fn token(&self, scope: &str) -> Result<AccessToken, Error> {
+        self.tokens
+            .get(scope.to_owned(), || {
+                fetch(self.tenant.clone(), scope.to_owned())
+            })
+            .await
+    }
+}
+
+async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Perishable<AccessToken>, Error> {
+    let mut refusals = Vec::new();
+    for tool in [
+        Tool::AzureCli,
+        Tool::AzureDeveloperCli,
+        Tool::AzurePowerShell,
+    ] {
+        let attempt = tokio::time::timeout(TOOL_TIMEOUT, tool.token(tenant.as_ref(), &scope));
+        match attempt.await {
+            Ok(Ok(token)) => return Ok(perishable(token)),
+            Ok(Err(error)) => {
+                refusals.push(format!("{tool:?}: {}", first_line(&error.to_string())))
+            }
+            Err(_) => refusals.push(format!(
+                "{tool:?}: no answer in {} s",
+                TOOL_TIMEOUT.as_secs()
+            )),
+        }
+    }
+    Err(Error::new(Kind::DeveloperSignIn, refusals.join("; ")))
+}
+
+fn perishable(token: AccessToken) -> Perishable<AccessToken> {
+    let now = SystemTime::now();
+    let end = SystemTime::from(token.expires_on);
+    let lifetime = end.duration_since(now).unwrap_or_default();
+    // A tool gives the token that it has until that token ends, so asking earlier gains nothing.
+    let expires_on = now + lifetime.saturating_sub(EXPIRY_MARGIN);
+    Perishable {
+        value: token,
+        refresh_on: expires_on,
+        expires_on,
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.trim()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(200)
+        .collect()
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Tool {
+    AzureCli,
+    AzureDeveloperCli,
+    AzurePowerShell,
+}
+
+impl Tool {
+    async fn token(
+        self,
+        tenant: Option<&TenantId>,
+        scope: &str,
+    ) -> azure_core::Result<AccessToken> {
+        let tenant_id = tenant.map(ToString::to_string);
+        match self {
+            Self::AzureCli => {
+                let options = AzureCliCredentialOptions {
+                    tenant_id,
+                    ..Default::default()
+                };
+                AzureCliCredential::new(Some(options))?
+                    .get_token(&[scope], None)
+                    .await
+            }
+            Self::AzureDeveloperCli => {
+                let options = AzureDeveloperCliCredentialOptions {
+                    tenant_id,
+                    ..Default::default()
+                };
+                AzureDeveloperCliCredential::new(Some(options))?
+                    .get_token(&[scope], None)
+                    .await
+            }
+            Self::AzurePowerShell => powershell_token(tenant, scope).await,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct PowerShellToken {
+    token: Secret,
+    expires_on: i64,
+}
+
+/// Asks `Get-AzAccessToken`, whose token is a secure string from Az.Accounts 5 on.
+///
+/// Source: <https://learn.microsoft.com/powershell/module/az.accounts/get-azaccesstoken>.
+async fn powershell_token(
+    tenant: Option<&TenantId>,
+    scope: &str,
+) -> azure_core::Result<AccessToken> {
+    let resource = scope
+        .strip_suffix("/.default")
+        .unwrap_or(scope)
+        .replace('\'', "''");
+    let tenant = tenant
+        .map(|tenant| format!("-TenantId '{tenant}'"))
+        .unwrap_or_default();
+    let script = format!(
+        "$ErrorActionPreference = 'Stop'; \
+         $t = Get-AzAccessToken -ResourceUrl '{resource}' {tenant} -WarningAction SilentlyContinue; \
+         $s = $t.Token; \
+         if ($s -is [securestring]) {{ $s = [System.Net.NetworkCredential]::new('', $s).Password }}; \
+         @{{ token = $s; expires_on = $t.ExpiresOn.ToUnixTimeSeconds() }} | ConvertTo-Json -Compress"
+    );
+    let output = Command::new("pwsh")
+        .args(["-NoProfile", "-NonInteractive", "-Command", &script])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|_| credential_error("pwsh is not on the PATH"))?;
+    if !output.status.success() {
+        return Err(credential_error(first_line(&String::from_utf8_lossy(
+            &output.stderr,
+        ))));
+    }
+    let token: PowerShellToken = serde_json::from_slice(&output.stdout)
+        .map_err(|_| credential_error("Get-AzAccessToken gave something unreadable"))?;
+    let expires_on = OffsetDateTime::from_unix_timestamp(token.expires_on)
+        .map_err(|_| credential_error("Get-AzAccessToken gave an impossible time"))?;
+    Ok(AccessToken::new(token.token, expires_on))
+}
+
+fn credential_error(message: impl Into<std::borrow::Cow<'static, str>>) -> azure_core::Error {
+    azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, message)
+}

@@ -1,0 +1,127 @@
+//! As whom a tool calls other services: the user who called it, or the developer on a local run.
+
+mod app_service_auth;
+mod client_assertion;
+mod developer;
+mod error;
+mod on_behalf_of;
+mod refreshing_cache;
+mod signing_keys;
+mod user_assertion;
+
+use std::sync::Arc;
+
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+
+use self::app_service_auth::Principal;
+pub use self::{
+    developer::DeveloperCredential,
+    error::{Error, Kind, busy_message},
+    on_behalf_of::{OnBehalfOf, OnBehalfOfCredential},
+    user_assertion::Verifier,
+};
+use crate::{
+    mcp::invocation::Headers,
+    outbound::CallBudget,
+    settings::{Identity, Settings},
+};
+
+/// Makes a credential for each tool call.
+#[derive(Debug)]
+pub enum OutboundCredentials {
+    /// Of the user who calls.
+    Caller {
+        /// Verifies the caller's token.
+        verifier: Verifier,
+        /// Exchanges it.
+        on_behalf_of: Arc<OnBehalfOf>,
+    },
+    /// Of the developer.
+    Developer(Arc<DeveloperCredential>),
+}
+
+impl OutboundCredentials {
+    /// What `settings` demand.
+    pub fn new(settings: &Settings) -> Self {
+        match &settings.identity {
+            Identity::Caller(identity) => Self::Caller {
+                verifier: Verifier::new(identity),
+                on_behalf_of: Arc::new(OnBehalfOf::new(identity)),
+            },
+            Identity::Developer { tenant } => {
+                Self::Developer(Arc::new(DeveloperCredential::new(tenant.clone())))
+            }
+        }
+    }
+
+    /// The credential for a call that came with `headers`. The caller is verified here, whatever the tool does.
+    pub async fn for_call(
+        &self,
+        headers: &Headers,
+        budget: &Arc<CallBudget>,
+    ) -> Result<OutboundCredential, Error> {
+        match self {
+            Self::Caller {
+                verifier,
+                on_behalf_of,
+            } => {
+                let caller = verifier
+                    .verify(&Principal::from_headers(headers)?, budget)
+                    .await?;
+                let credential =
+                    OnBehalfOfCredential::new(on_behalf_of.clone(), caller, budget.clone());
+                Ok(OutboundCredential::OnBehalfOf(credential))
+            }
+            Self::Developer(developer) => Ok(OutboundCredential::Developer(developer.clone())),
+        }
+    }
+}
+
+/// The credential of one tool call.
+#[derive(Debug)]
+pub enum OutboundCredential {
+    /// Of the user who called.
+    OnBehalfOf(OnBehalfOfCredential),
+    /// Of the developer.
+    Developer(Arc<DeveloperCredential>),
+}
+
+impl OutboundCredential {
+    /// A token for `scopes`.
+    pub async fn token(&self, scopes: &[&str]) -> Result<AccessToken, Error> {
+        match self {
+            Self::OnBehalfOf(credential) => credential.token(scopes).await,
+            Self::Developer(credential) => credential.token(&scopes.join(" ")).await,
+        }
+    }
+
+    /// A token for `scopes` that meets `claims`, in place of `challenged`, which does not.
+    pub async fn token_with_claims(
+        &self,
+        scopes: &[&str],
+        challenged: &AccessToken,
+        claims: &str,
+    ) -> Result<AccessToken, Error> {
+        match self {
+            Self::OnBehalfOf(credential) => {
+                credential
+                    .token_with_claims(scopes, challenged, claims)
+                    .await
+            }
+            Self::Developer(_) => Err(Error::new(Kind::DeveloperSignIn, "a claims challenge")),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for OutboundCredential {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        self.token(scopes).await.map_err(|error| {
+            azure_core::Error::new(azure_core::error::ErrorKind::Credential, error)
+        })
+    }
+}

@@ -1,0 +1,224 @@
+//! The HTTP server that the Functions host calls: `GET /` for its probes, `POST /<function>` for a tool call.
+//!
+//! Every invocation is answered with 200 and a tool result, whatever happens: the host replaces anything else by
+//! a sentence that says nothing, and an empty body hangs the call.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::header::ContentType, web};
+use futures_util::FutureExt;
+
+use crate::{
+    custom_handler::{self, InvocationResponse},
+    failure::{Failure, Remedy},
+    graph::GraphClient,
+    mcp::{
+        invocation::ToolInvocation,
+        result::CallToolResult,
+        tool::{Registry, ToolContext},
+    },
+    outbound::{self, CallBudget},
+    outbound_credential::OutboundCredentials,
+    settings::Settings,
+};
+
+/// The largest invocation that is read, in bytes. The host repeats arguments and headers up to four times in it.
+pub const MAX_INVOCATION: usize = 16 * 1024 * 1024;
+
+/// Longer than the host keeps an idle connection (one minute), so that it is never cut while the host sends.
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+/// What all calls share.
+struct Handler {
+    settings: Settings,
+    tools: Registry,
+    credentials: OutboundCredentials,
+}
+
+/// Serves `tools` until the process is told to end.
+pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
+    let port = settings.port;
+    let handler = web::Data::new(Handler {
+        credentials: OutboundCredentials::new(&settings),
+        settings,
+        tools,
+    });
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(handler.clone())
+            .route("/", web::get().to(HttpResponse::Ok))
+            .route("/{function}", web::post().to(invoke))
+    })
+    .keep_alive(KEEP_ALIVE)
+    .bind(("127.0.0.1", port))?
+    .run();
+    tokio::task::spawn_blocking(outbound::warm_up);
+    server.await
+}
+
+async fn invoke(
+    function: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+    handler: web::Data<Handler>,
+) -> HttpResponse {
+    let started = Instant::now();
+    let invocation_id = invocation_id(&request);
+    let budget = Arc::new(CallBudget::new(handler.settings.call_budget));
+
+    let call = handler.call(&function, invocation_id, payload, &budget);
+    // The tool is a guest: its panic must not take the host's connection with it.
+    let call = AssertUnwindSafe(call).catch_unwind();
+    let outcome = match tokio::time::timeout(budget.remaining(), call).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(panicked()),
+        Err(_) => Err(timed_out(handler.settings.call_budget)),
+    };
+
+    log(
+        &function,
+        invocation_id,
+        &outcome,
+        started.elapsed(),
+        budget.requests(),
+    );
+    let result =
+        outcome.unwrap_or_else(|failure| CallToolResult::failure(failure.message().to_owned()));
+    match result.to_return_value() {
+        Ok(return_value) => HttpResponse::Ok().json(InvocationResponse::returning(return_value)),
+        Err(_) => HttpResponse::Ok()
+            .content_type(ContentType::json())
+            .body("{}"),
+    }
+}
+
+impl Handler {
+    async fn call(
+        &self,
+        function: &str,
+        invocation_id: &str,
+        payload: web::Payload,
+        budget: &Arc<CallBudget>,
+    ) -> Result<CallToolResult, Failure> {
+        let tool = self
+            .tools
+            .find(function)
+            .ok_or_else(|| unknown_tool(function))?;
+        let body = match payload.to_bytes_limited(MAX_INVOCATION).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(error)) => {
+                return Err(invalid_request("the request broke off").with_detail(error));
+            }
+            Err(_) => return Err(too_large()),
+        };
+        let invocation: ToolInvocation =
+            custom_handler::trigger_value(&body).map_err(invalid_request)?;
+        let credential = self
+            .credentials
+            .for_call(invocation.headers(), budget)
+            .await?;
+        let credential = Arc::new(credential);
+        let graph = GraphClient::new(
+            self.settings.graph.clone(),
+            credential.clone(),
+            budget.clone(),
+        );
+        let context = ToolContext {
+            invocation_id: invocation_id.to_owned(),
+            session_id: invocation.session_id,
+            credential,
+            graph,
+        };
+        tool.call(invocation.arguments.as_ref(), &context).await
+    }
+}
+
+fn invocation_id(request: &HttpRequest) -> &str {
+    let header = request.headers().get("X-Azure-Functions-InvocationId");
+    header.and_then(|id| id.to_str().ok()).unwrap_or_default()
+}
+
+/// One line per invocation, to stderr only where the operator must act.
+fn log(
+    tool: &str,
+    invocation_id: &str,
+    outcome: &Result<CallToolResult, Failure>,
+    duration: Duration,
+    outbound_calls: u32,
+) {
+    let duration_ms = duration.as_millis();
+    macro_rules! failed {
+        ($level:ident, $remedy:literal, $failure:ident) => {
+            tracing::$level!(
+                invocation_id,
+                ?tool,
+                outcome = $failure.class(),
+                duration_ms,
+                outbound_calls,
+                remedy = $remedy,
+                action = $failure.action(),
+                detail = $failure.detail(),
+                "tool call failed"
+            )
+        };
+    }
+    match outcome {
+        Ok(_) => tracing::info!(
+            invocation_id,
+            ?tool,
+            outcome = "ok",
+            duration_ms,
+            outbound_calls,
+            "tool call"
+        ),
+        Err(failure) => match failure.remedy() {
+            Remedy::User => failed!(info, "user", failure),
+            Remedy::Wait => failed!(warn, "wait", failure),
+            Remedy::Operator => failed!(error, "operator", failure),
+        },
+    }
+}
+
+fn unknown_tool(function: &str) -> Failure {
+    let message = format!("This server has no tool {function:?}.");
+    Failure::new("unknown_tool", Remedy::Operator, message).with_action(
+        "deploy function.json files and handler of the same build: cargo xtask functions",
+    )
+}
+
+fn invalid_request(problem: impl std::fmt::Display) -> Failure {
+    let message = format!("The Functions host's request could not be read: {problem}.");
+    Failure::new("invalid_request", Remedy::Operator, message).with_action(
+        "compare the extension bundle's version in host.json with this app's release notes",
+    )
+}
+
+fn too_large() -> Failure {
+    let message = format!(
+        "The call is too large: its arguments and headers may have about {} MiB.",
+        MAX_INVOCATION / 4 / 1024 / 1024
+    );
+    Failure::new("too_large", Remedy::User, message)
+}
+
+fn timed_out(budget: Duration) -> Failure {
+    let message = format!(
+        "The tool did not finish within {} seconds. Please try again.",
+        budget.as_secs()
+    );
+    Failure::new("timed_out", Remedy::Wait, message)
+        .with_action("raise TOOL_CALL_TIME_BUDGET_SECONDS if the tool needs longer")
+}
+
+fn panicked() -> Failure {
+    Failure::new(
+        "panic",
+        Remedy::Operator,
+        "The tool failed unexpectedly. Please tell whoever runs this server.",
+    )
+    .with_action("see the panic message on stderr, right before this line")
+}

@@ -1,0 +1,424 @@
+//! Every environment variable that the handler reads, parsed once.
+//!
+//! The Functions host, App Service and the deployment set them; nothing else configures the handler.
+//! A value that is needed and missing, or that cannot be understood, stops the start with its name.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use reqwest::Url;
+use tracing::Level;
+
+use crate::{cloud::Cloud, outbound::is_confidential};
+
+/// The names of the environment variables.
+pub mod names {
+    /// The port to listen on, chosen by the Functions host.
+    pub const PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
+    /// `Development` under Core Tools; unset, `Production` or `Staging` in Azure.
+    pub const ENVIRONMENT: &str = "AZURE_FUNCTIONS_ENVIRONMENT";
+    /// Client id of the app registration; set by App Service Authentication.
+    pub const CLIENT_ID: &str = "WEBSITE_AUTH_CLIENT_ID";
+    /// Client id of the user-assigned managed identity that proves the app's identity.
+    pub const MANAGED_IDENTITY_CLIENT_ID: &str = "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID";
+    /// Comma-separated ids of the tenants whose users may call.
+    pub const ALLOWED_TENANTS: &str = "WEBSITE_AUTH_AAD_ALLOWED_TENANTS";
+    /// `<identifier URI>/<scope>`: what MCP clients ask a token for. Optional.
+    pub const DEFAULT_SCOPES: &str = "WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES";
+    /// Audience of the managed identity's assertion. Optional: the cloud's.
+    pub const TOKEN_EXCHANGE_AUDIENCE: &str = "TokenExchangeAudience";
+    /// Public host name of the app, for the consent link; set by the platform.
+    pub const HOSTNAME: &str = "WEBSITE_HOSTNAME";
+    /// Managed identity endpoint, set by the platform; its presence means "in Azure".
+    pub const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
+    /// The cloud: `AzureCloud` (default), `AzureUSGovernment`, `AzureUSGovernmentDoD`, `AzureChinaCloud`.
+    pub const CLOUD: &str = "AZURE_CLOUD";
+    /// Entra ID's root. Optional: the cloud's.
+    pub const AUTHORITY_HOST: &str = "AZURE_AUTHORITY_HOST";
+    /// Microsoft Graph's root. Optional: the cloud's.
+    pub const GRAPH_ENDPOINT: &str = "MICROSOFT_GRAPH_ENDPOINT";
+    /// The developer's tenant, for local runs. Optional: the tool's default tenant.
+    pub const DEVELOPER_TENANT: &str = "AZURE_TENANT_ID";
+    /// How long one tool call may take, in seconds. Optional: 20.
+    pub const CALL_BUDGET: &str = "TOOL_CALL_TIME_BUDGET_SECONDS";
+    /// What this program logs: `error`, `warn`, `info` (default), `debug`, `trace`.
+    pub const LOG_LEVEL: &str = "RUST_LOG";
+}
+
+const DEFAULT_CALL_BUDGET: Duration = Duration::from_secs(20);
+const DEFAULT_SCOPE: &str = "user_impersonation";
+
+/// The handler's settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The loopback port to listen on.
+    pub port: u16,
+    /// As whom tools call other services.
+    pub identity: Identity,
+    /// Microsoft Graph's root.
+    pub graph: Url,
+    /// How long one tool call may take.
+    pub call_budget: Duration,
+    /// The least severe level to log.
+    pub log_level: Level,
+}
+
+/// As whom tools call other services.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// As the developer who is signed in to a command-line tool.
+    Developer {
+        /// The tenant to ask a token of; `None` for the tool's default.
+        tenant: Option<TenantId>,
+    },
+    /// As the user who called the tool.
+    Caller(Box<CallerIdentity>),
+}
+
+/// What is needed to act on behalf of the calling user.
+#[derive(Clone, Debug)]
+pub struct CallerIdentity {
+    /// Client id of this app's registration.
+    pub client_id: String,
+    /// Audiences a caller's token may carry: the client id and the identifier URI.
+    pub audiences: Vec<String>,
+    /// The scope that a caller's token must hold.
+    pub scope: String,
+    /// Tenants whose users may call; never empty.
+    pub allowed_tenants: Vec<TenantId>,
+    /// Client id of the managed identity.
+    pub managed_identity_client_id: String,
+    /// Audience of the managed identity's assertion.
+    pub token_exchange_audience: String,
+    /// Entra ID's root, without a path.
+    pub authority: Url,
+    /// Public host name of this app; without it, no consent link can be given.
+    pub hostname: Option<String>,
+}
+
+/// A tenant's id: a GUID in lower case, so it is safe in a URL's path and two of them compare as text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TenantId(String);
+
+impl TenantId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for TenantId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_guid = text.len() == 36
+            && text.bytes().enumerate().all(|(index, byte)| match index {
+                8 | 13 | 18 | 23 => byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            });
+        if is_guid {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err("must be a tenant id such as 00000000-0000-0000-0000-000000000000".into())
+        }
+    }
+}
+
+/// An environment variable that is missing or cannot be understood.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SettingsError {
+    name: &'static str,
+    problem: String,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.problem)
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Settings {
+    /// Reads the process environment.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads from `lookup`, which gives a variable's value by its name. Empty values count as unset.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let variables = Variables(lookup);
+        let port = variables.parsed(names::PORT)?.ok_or(SettingsError {
+            name: names::PORT,
+            problem: "is not set: the Functions host sets it when it starts this program. \
+                      Run `func start`, or `cargo run -p sandbox` to try it without Azure."
+                .into(),
+        })?;
+        let cloud: Cloud = variables.parsed(names::CLOUD)?.unwrap_or_default();
+        Ok(Self {
+            port,
+            identity: variables.identity(cloud)?,
+            graph: variables.endpoint(names::GRAPH_ENDPOINT, cloud.graph())?,
+            call_budget: variables.call_budget()?,
+            log_level: variables.parsed(names::LOG_LEVEL)?.unwrap_or(Level::INFO),
+        })
+    }
+}
+
+struct Variables<F>(F);
+
+impl<F: Fn(&str) -> Option<String>> Variables<F> {
+    fn text(&self, name: &'static str) -> Option<String> {
+        (self.0)(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn required(&self, name: &'static str, who_sets_it: &str) -> Result<String, SettingsError> {
+        self.text(name).ok_or_else(|| SettingsError {
+            name,
+            problem: format!("is not set: {who_sets_it}"),
+        })
+    }
+
+    fn parsed<T: FromStr<Err: fmt::Display>>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, SettingsError> {
+        self.text(name).map(|text| parse(name, &text)).transpose()
+    }
+
+    fn identity(&self, cloud: Cloud) -> Result<Identity, SettingsError> {
+        let in_azure = self.text(names::IDENTITY_ENDPOINT).is_some();
+        match self.text(names::ENVIRONMENT).as_deref() {
+            Some("Development") if in_azure => Err(SettingsError {
+                name: names::ENVIRONMENT,
+                problem: format!(
+                    "must not be Development where {} is set: in Azure, tools act as the calling user only",
+                    names::IDENTITY_ENDPOINT
+                ),
+            }),
+            Some("Development") => Ok(Identity::Developer {
+                tenant: self.parsed(names::DEVELOPER_TENANT)?,
+            }),
+            None | Some("Production" | "Staging") => {
+                Ok(Identity::Caller(Box::new(self.caller_identity(cloud)?)))
+            }
+            Some(other) => Err(SettingsError {
+                name: names::ENVIRONMENT,
+                problem: format!(
+                    "is {other:?}: it must be Development, Production or Staging, or unset"
+                ),
+            }),
+        }
+    }
+
+    fn caller_identity(&self, cloud: Cloud) -> Result<CallerIdentity, SettingsError> {
+        self.required(
+            names::IDENTITY_ENDPOINT,
+            "give the function app its user-assigned managed identity",
+        )?;
+        let client_id = self.required(names::CLIENT_ID, "turn App Service Authentication on")?;
+        let allowed_tenants = self
+            .required(
+                names::ALLOWED_TENANTS,
+                "list the tenants whose users may call",
+            )?
+            .split(',')
+            .map(|tenant| parse(names::ALLOWED_TENANTS, tenant.trim()))
+            .collect::<Result<_, _>>()?;
+        let (identifier_uri, scope) = self.identifier_uri_and_scope(&client_id)?;
+        Ok(CallerIdentity {
+            audiences: vec![client_id.clone(), identifier_uri],
+            client_id,
+            scope,
+            allowed_tenants,
+            managed_identity_client_id: self.required(
+                names::MANAGED_IDENTITY_CLIENT_ID,
+                "name the managed identity whose federated credential the app registration trusts",
+            )?,
+            token_exchange_audience: self
+                .text(names::TOKEN_EXCHANGE_AUDIENCE)
+                .unwrap_or_else(|| cloud.token_exchange_audience().into()),
+            authority: self.endpoint(names::AUTHORITY_HOST, cloud.authority())?,
+            hostname: self.text(names::HOSTNAME),
+        })
+    }
+
+    /// Splits `api://<id>/user_impersonation`; of several scopes the first counts.
+    fn identifier_uri_and_scope(&self, client_id: &str) -> Result<(String, String), SettingsError> {
+        let Some(scopes) = self.text(names::DEFAULT_SCOPES) else {
+            return Ok((format!("api://{client_id}"), DEFAULT_SCOPE.into()));
+        };
+        scopes
+            .split([' ', ','])
+            .next()
+            .and_then(|scope| scope.rsplit_once('/'))
+            .filter(|(identifier_uri, scope)| !identifier_uri.is_empty() && !scope.is_empty())
+            .map(|(identifier_uri, scope)| (identifier_uri.to_owned(), scope.to_owned()))
+            .ok_or_else(|| SettingsError {
+                name: names::DEFAULT_SCOPES,
+                problem:
+                    "must be <identifier URI>/<scope>, such as api://<client id>/user_impersonation"
+                        .into(),
+            })
+    }
+
+    fn endpoint(&self, name: &'static str, default: &str) -> Result<Url, SettingsError> {
+        let text = self.text(name).unwrap_or_else(|| default.to_owned());
+        let problem = |problem: &str| SettingsError {
+            name,
+            problem: problem.into(),
+        };
+        let url = Url::parse(&text).map_err(|_| problem("is not a URL"))?;
+        let is_root = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        if !is_root || !url.username().is_empty() || url.password().is_some() {
+            return Err(problem("must be a scheme, a host and at most a port"));
+        }
+        if !is_confidential(&url) {
+            return Err(problem(
+                "must be https (plain http is for loopback addresses)",
+            ));
+        }
+        Ok(url)
+    }
+
+    fn call_budget(&self) -> Result<Duration, SettingsError> {
+        match self.parsed::<u64>(names::CALL_BUDGET)? {
+            None => Ok(DEFAULT_CALL_BUDGET),
+            Some(seconds @ 1..=230) => Ok(Duration::from_secs(seconds)),
+            Some(_) => Err(SettingsError {
+                name: names::CALL_BUDGET,
+                problem:
+                    "must be from 1 to 230: Azure's load balancer drops a call after 230 seconds"
+                        .into(),
+            }),
+        }
+    }
+}
+
+fn parse<T: FromStr<Err: fmt::Display>>(
+    name: &'static str,
+    text: &str,
+) -> Result<T, SettingsError> {
+    text.parse().map_err(|problem: T::Err| SettingsError {
+        name,
+        problem: format!("is {text:?}: {problem}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+    const AZURE: &[(&str, &str)] = &[
+        (names::PORT, "40000"),
+        (names::IDENTITY_ENDPOINT, "http://127.0.0.1:41/msi/token"),
+        (names::CLIENT_ID, "app"),
+        (names::MANAGED_IDENTITY_CLIENT_ID, "identity"),
+        (names::ALLOWED_TENANTS, TENANT),
+    ];
+
+    fn settings(base: &[(&str, &str)], changes: &[(&str, &str)]) -> Result<Settings, String> {
+        Settings::from_lookup(|name| {
+            let given = changes.iter().chain(base).find(|(key, _)| *key == name);
+            given.map(|(_, value)| (*value).to_owned())
+        })
+        .map_err(|error| error.to_string())
+    }
+
+    fn caller(changes: &[(&str, &str)]) -> CallerIdentity {
+        match settings(AZURE, changes).unwrap().identity {
+            Identity::Caller(caller) => *caller,
+            Identity::Developer { .. } => panic!("developer credentials in Azure"),
+        }
+    }
+
+    #[test]
+    fn azure_needs_nothing_beyond_what_the_platform_and_the_deployment_set() {
+        let caller = caller(&[]);
+        assert_eq!(caller.audiences, ["app", "api://app"]);
+        assert_eq!(caller.scope, "user_impersonation");
+        assert_eq!(
+            caller.authority.as_str(),
+            "https://login.microsoftonline.com/"
+        );
+        assert_eq!(caller.token_exchange_audience, "api://AzureADTokenExchange");
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        for (name, _) in AZURE {
+            let error = settings(AZURE, &[(name, "")]).unwrap_err();
+            assert!(
+                error.starts_with(&format!("{name} is not set: ")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_malformed_variable_is_named() {
+        for (name, value) in [
+            (names::PORT, "port"),
+            (names::ENVIRONMENT, "Test"),
+            (names::ALLOWED_TENANTS, "../common"),
+            (
+                names::ALLOWED_TENANTS,
+                "11111111-2222-3333-4444-555555555555,",
+            ),
+            (names::DEFAULT_SCOPES, "user_impersonation"),
+            (names::CLOUD, "Mars"),
+            (names::AUTHORITY_HOST, "http://login.example"),
+            (names::AUTHORITY_HOST, "https://login.example/path"),
+            (names::GRAPH_ENDPOINT, "https://user:password@graph.example"),
+            (names::CALL_BUDGET, "0"),
+            (names::CALL_BUDGET, "231"),
+            (names::LOG_LEVEL, "loud"),
+        ] {
+            let error = settings(AZURE, &[(name, value)]).unwrap_err();
+            assert!(error.starts_with(name), "{value:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn developer_credentials_are_out_of_reach_in_azure() {
+        let error = settings(AZURE, &[(names::ENVIRONMENT, "Development")]).unwrap_err();
+        assert!(error.contains("must not be Development"), "{error}");
+        let laptop = [(names::PORT, "1"), (names::ENVIRONMENT, "Development")];
+        let identity = settings(&laptop, &[]).unwrap().identity;
+        assert!(matches!(identity, Identity::Developer { tenant: None }));
+    }
+
+    #[test]
+    fn one_setting_chooses_the_cloud_and_each_endpoint_can_be_overridden() {
+        let gov = caller(&[(names::CLOUD, "AzureUSGovernment")]);
+        assert_eq!(gov.authority.as_str(), "https://login.microsoftonline.us/");
+        assert_eq!(
+            gov.token_exchange_audience,
+            "api://AzureADTokenExchangeUSGov"
+        );
+        let dod = settings(AZURE, &[(names::CLOUD, "AzureUSGovernmentDoD")]).unwrap();
+        assert_eq!(dod.graph.as_str(), "https://dod-graph.microsoft.us/");
+        let china = caller(&[
+            (names::CLOUD, "AzureChinaCloud"),
+            (names::AUTHORITY_HOST, "http://127.0.0.1:9"),
+            (names::TOKEN_EXCHANGE_AUDIENCE, "api://Other"),
+        ]);
+        assert_eq!(china.authority.as_str(), "http://127.0.0.1:9/");
+        assert_eq!(china.token_exchange_audience, "api://Other");
+    }
+
+    #[test]
+    fn the_identifier_uri_and_the_scope_come_from_the_scope_that_clients_ask_for() {
+        let caller = caller(&[(names::DEFAULT_SCOPES, "api://contoso/mcp/use other")]);
+        assert_eq!(caller.audiences, ["app", "api://contoso/mcp"]);
+        assert_eq!(caller.scope, "use");
+    }
+}

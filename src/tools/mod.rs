@@ -1,0 +1,12 @@
+//! The tools of this app. Add yours here.
+
+mod hello;
+
+pub use hello::HelloTool;
+
+use crate::mcp::tool::Registry;
+
+/// All tools. After a change, run `cargo xtask functions`.
+pub fn registry() -> Registry {
+    Registry::new().with(HelloTool)
+}
