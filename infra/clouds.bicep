@@ -1,0 +1,50 @@
+// What differs from one Azure cloud to the next. Every other file takes these
+// values from here, so the trust that Entra is given and the settings that the
+// handler reads cannot disagree.
+//
+// Sources: "National clouds" and "Workload identity federation" (Microsoft Entra),
+// "Microsoft Graph national cloud deployments".
+
+@export()
+@description('The identity endpoints of one Azure cloud. No URL ends with a slash.')
+type Cloud = {
+  @description('Where Entra signs users in and issues tokens.')
+  authority: string
+
+  @description('Root of Microsoft Graph, and the prefix of its scopes.')
+  graphEndpoint: string
+
+  @description('Audience of a managed identity\'s token that stands in for a client secret.')
+  tokenExchangeAudience: string
+}
+
+// The keys are the values of the AZURE_CLOUD app setting. All but
+// AzureUSGovernmentDoD are also the values of environment().name: the DoD regions
+// belong to AzureUSGovernment and differ in Microsoft Graph only.
+@export()
+@description('The supported clouds by name.')
+var clouds = {
+  AzureCloud: {
+    #disable-next-line no-hardcoded-env-urls
+    authority: 'https://login.microsoftonline.com'
+    graphEndpoint: 'https://graph.microsoft.com'
+    tokenExchangeAudience: 'api://AzureADTokenExchange'
+  }
+  AzureUSGovernment: {
+    authority: 'https://login.microsoftonline.us'
+    graphEndpoint: 'https://graph.microsoft.us'
+    tokenExchangeAudience: 'api://AzureADTokenExchangeUSGov'
+  }
+  AzureUSGovernmentDoD: {
+    authority: 'https://login.microsoftonline.us'
+    graphEndpoint: 'https://dod-graph.microsoft.us'
+    tokenExchangeAudience: 'api://AzureADTokenExchangeUSGov'
+  }
+  AzureChinaCloud: {
+    // environment() names login.chinacloudapi.cn here, but the issuer in a token
+    // of this cloud is login.partner.microsoftonline.cn.
+    authority: 'https://login.partner.microsoftonline.cn'
+    graphEndpoint: 'https://microsoftgraph.chinacloudapi.cn'
+    tokenExchangeAudience: 'api://AzureADTokenExchangeChina'
+  }
+}
