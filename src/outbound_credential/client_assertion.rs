@@ -60,9 +60,10 @@ impl ClientAssertion {
 
     /// Forgets `assertion`, which Entra ID refused.
     pub async fn forget(&self, assertion: &Secret) {
-        self.tokens
-            .forget_if(&(), |current| current == assertion)
-            .await;
+        // Another call may have got a new one in the meantime.
+        if self.tokens.peek(&()).await.as_ref() == Some(assertion) {
+            self.tokens.forget(&()).await;
+        }
     }
 }
 

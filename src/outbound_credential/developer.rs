@@ -3,12 +3,17 @@
 //! Each of these starts a process per token, so tokens are remembered.
 
 use std::{
+    borrow::Cow,
+    fmt,
     process::Stdio,
     time::{Duration, SystemTime},
 };
 
-use azure_core::credentials::{AccessToken, Secret, TokenCredential};
-use azure_core::time::OffsetDateTime;
+use azure_core::{
+    credentials::{AccessToken, Secret, TokenCredential},
+    error::ErrorKind,
+    time::OffsetDateTime,
+};
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, AzureDeveloperCliCredential,
     AzureDeveloperCliCredentialOptions,
@@ -58,20 +63,15 @@ impl DeveloperCredential {
 async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Perishable<AccessToken>, Error> {
     let mut refusals = Vec::new();
     for tool in [
-        Tool::AzureCli,
-        Tool::AzureDeveloperCli,
-        Tool::AzurePowerShell,
+        AzureTool::Cli,
+        AzureTool::DeveloperCli,
+        AzureTool::PowerShell,
     ] {
         let attempt = tokio::time::timeout(TOOL_TIMEOUT, tool.token(tenant.as_ref(), &scope));
         match attempt.await {
             Ok(Ok(token)) => return Ok(perishable(token)),
-            Ok(Err(error)) => {
-                refusals.push(format!("{tool:?}: {}", first_line(&error.to_string())))
-            }
-            Err(_) => refusals.push(format!(
-                "{tool:?}: no answer in {} s",
-                TOOL_TIMEOUT.as_secs()
-            )),
+            Ok(Err(error)) => refusals.push(format!("{tool}: {}", first_line(&error.to_string()))),
+            Err(_) => refusals.push(format!("{tool}: no answer in {} s", TOOL_TIMEOUT.as_secs())),
         }
     }
     Err(Error::new(Kind::DeveloperSignIn, refusals.join("; ")))
@@ -100,14 +100,24 @@ fn first_line(text: &str) -> String {
         .collect()
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Tool {
-    AzureCli,
-    AzureDeveloperCli,
-    AzurePowerShell,
+#[derive(Clone, Copy)]
+enum AzureTool {
+    Cli,
+    DeveloperCli,
+    PowerShell,
 }
 
-impl Tool {
+impl fmt::Display for AzureTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cli => "Azure CLI",
+            Self::DeveloperCli => "Azure Developer CLI",
+            Self::PowerShell => "Azure PowerShell",
+        })
+    }
+}
+
+impl AzureTool {
     async fn token(
         self,
         tenant: Option<&TenantId>,
@@ -115,7 +125,7 @@ impl Tool {
     ) -> azure_core::Result<AccessToken> {
         let tenant_id = tenant.map(ToString::to_string);
         match self {
-            Self::AzureCli => {
+            Self::Cli => {
                 let options = AzureCliCredentialOptions {
                     tenant_id,
                     ..Default::default()
@@ -124,7 +134,7 @@ impl Tool {
                     .get_token(&[scope], None)
                     .await
             }
-            Self::AzureDeveloperCli => {
+            Self::DeveloperCli => {
                 let options = AzureDeveloperCliCredentialOptions {
                     tenant_id,
                     ..Default::default()
@@ -133,7 +143,7 @@ impl Tool {
                     .get_token(&[scope], None)
                     .await
             }
-            Self::AzurePowerShell => powershell_token(tenant, scope).await,
+            Self::PowerShell => powershell_token(tenant, scope).await,
         }
     }
 }
@@ -184,6 +194,6 @@ async fn powershell_token(
     Ok(AccessToken::new(token.token, expires_on))
 }
 
-fn credential_error(message: impl Into<std::borrow::Cow<'static, str>>) -> azure_core::Error {
-    azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, message)
+fn credential_error(message: impl Into<Cow<'static, str>>) -> azure_core::Error {
+    azure_core::Error::with_message(ErrorKind::Credential, message)
 }

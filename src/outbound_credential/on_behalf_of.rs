@@ -103,15 +103,11 @@ impl OnBehalfOf {
         budget: &Arc<CallBudget>,
     ) -> Result<AccessToken, Error> {
         let key = self.cache_key(&request);
-        // Another call may have been challenged, and have got a new token, in the meantime.
-        if let Some(token) = self.tokens.peek(&key).await {
-            if token.token != challenged.token {
-                return Ok(token);
-            }
+        match self.tokens.peek(&key).await {
+            // Another call was challenged too, and has got a new token in the meantime.
+            Some(token) if token.token != challenged.token => return Ok(token),
+            _ => self.tokens.forget(&key).await,
         }
-        self.tokens
-            .forget_if(&key, |token| token.token == challenged.token)
-            .await;
         let request = TokenRequest {
             claims: claims_parameter(Some(claims))?,
             ..request

@@ -186,11 +186,9 @@ where
         }
     }
 
-    /// Forgets the value of `key` if `is_stale` says so of it.
-    pub async fn forget_if(&self, key: &K, is_stale: impl FnOnce(&V) -> bool) {
-        if self.peek(key).await.is_some_and(|value| is_stale(&value)) {
-            self.entries.invalidate(key).await;
-        }
+    /// Forgets the value of `key`.
+    pub async fn forget(&self, key: &K) {
+        self.entries.invalidate(key).await;
     }
 
     async fn fetch_once<F>(&self, key: K, fetch: F) -> Result<V, Error>

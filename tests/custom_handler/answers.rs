@@ -1,0 +1,37 @@
+//! What a tool says reaches the host in the form that keeps it.
+
+use serde_json::json;
+
+use crate::support::{Server, error_text};
+
+#[tokio::test]
+async fn a_probe_is_answered_at_once() {
+    assert_eq!(Server::start().await.probe().await, 200);
+}
+
+#[tokio::test]
+async fn a_result_has_text_and_structured_content() {
+    let echo = Server::start()
+        .await
+        .call("Echo", json!({ "greeting": "hé\"", "n": 2 }))
+        .await;
+    let expected = json!({
+        "content": [{ "type": "text", "text": "hé\"hé\"" }],
+        "structuredContent": { "greeting": "hé\"", "n": 2, "nested": null },
+        "isError": false,
+    });
+    assert_eq!(echo, expected);
+}
+
+#[tokio::test]
+async fn a_tools_refusal_is_an_error_in_its_own_words() {
+    let result = Server::start().await.call("Refusing", json!({})).await;
+    assert_eq!(error_text(&result), "The shop is closed.");
+}
+
+#[tokio::test]
+async fn a_tool_knows_its_invocation_and_its_session() {
+    let result = Server::start().await.call("WhereAmI", json!({})).await;
+    let place = json!({ "invocation": "0d8a3c5e-0000-4000-8000-000000000000", "session": "s1" });
+    assert_eq!(result["structuredContent"], place);
+}

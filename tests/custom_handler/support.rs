@@ -1,0 +1,190 @@
+//! A server with the tools of the tests, and the host's way to call it.
+
+use std::{net::TcpListener, time::Duration};
+
+use handler::{
+    failure::{Failure, Remedy},
+    mcp::tool::{NoArguments, Registry, Tool, ToolContext},
+    server,
+    settings::{Settings, names},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Repeats its arguments.
+pub struct Echo;
+
+#[derive(Deserialize, Serialize, JsonSchema)]
+pub struct EchoArguments {
+    /// What to say.
+    greeting: String,
+    /// How often.
+    n: u32,
+    /// Anything.
+    nested: Option<Value>,
+}
+
+impl std::fmt::Display for EchoArguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.greeting.repeat(self.n as usize))
+    }
+}
+
+impl Tool for Echo {
+    const NAME: &'static str = "Echo";
+    const DESCRIPTION: &'static str = "Repeats its arguments.";
+    type Arguments = EchoArguments;
+    type Output = EchoArguments;
+
+    async fn call(
+        &self,
+        arguments: EchoArguments,
+        _: &ToolContext,
+    ) -> Result<EchoArguments, Failure> {
+        Ok(arguments)
+    }
+}
+
+/// Says in which invocation and session it runs.
+pub struct WhereAmI;
+
+#[derive(Serialize, JsonSchema)]
+pub struct Place {
+    invocation: String,
+    session: Option<String>,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} in {:?}", self.invocation, self.session)
+    }
+}
+
+impl Tool for WhereAmI {
+    const NAME: &'static str = "WhereAmI";
+    const DESCRIPTION: &'static str = "Says in which invocation and session it runs.";
+    type Arguments = NoArguments;
+    type Output = Place;
+
+    async fn call(&self, _: NoArguments, context: &ToolContext) -> Result<Place, Failure> {
+        Ok(Place {
+            invocation: context.invocation_id.clone(),
+            session: context.session_id.clone(),
+        })
+    }
+}
+
+macro_rules! failing_tool {
+    ($name:ident, $body:expr) => {
+        pub struct $name;
+
+        impl Tool for $name {
+            const NAME: &'static str = stringify!($name);
+            const DESCRIPTION: &'static str = "Fails.";
+            type Arguments = NoArguments;
+            type Output = Place;
+
+            async fn call(&self, _: NoArguments, _: &ToolContext) -> Result<Place, Failure> {
+                $body
+            }
+        }
+    };
+}
+
+failing_tool!(
+    Refusing,
+    Err(Failure::new("closed", Remedy::User, "The shop is closed."))
+);
+failing_tool!(Panicking, panic!("a panic of the test"));
+failing_tool!(Endless, std::future::pending().await);
+
+/// A running server.
+pub struct Server {
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Server {
+    /// Starts a server as Core Tools would have it, so no call needs a user; calls may take a second.
+    pub async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let settings = Settings::from_lookup(|name| match name {
+            names::PORT => Some(port.to_string()),
+            names::ENVIRONMENT => Some("Development".into()),
+            names::CALL_BUDGET => Some("1".into()),
+            _ => None,
+        })
+        .unwrap();
+        let tools = Registry::new()
+            .with(Echo)
+            .with(WhereAmI)
+            .with(Refusing)
+            .with(Panicking)
+            .with(Endless);
+        tokio::spawn(server::run(settings, tools));
+        let server = Self {
+            base: format!("http://127.0.0.1:{port}"),
+            http: reqwest::Client::new(),
+        };
+        for _ in 0..200 {
+            if server.http.get(&server.base).send().await.is_ok() {
+                return server;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the server is not ready after five seconds");
+    }
+
+    /// Sends the host's probe.
+    pub async fn probe(&self) -> reqwest::StatusCode {
+        self.http.get(&self.base).send().await.unwrap().status()
+    }
+
+    /// Posts `body` to `function`; gives the tool result, after checking all that the host demands of an answer.
+    pub async fn post(&self, function: &str, body: impl Into<reqwest::Body>) -> Value {
+        let response = self
+            .http
+            .post(format!("{}/{function}", self.base))
+            .header("Content-Type", "application/json; charset=utf-8")
+            .header(
+                "X-Azure-Functions-InvocationId",
+                "0d8a3c5e-0000-4000-8000-000000000000",
+            )
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["Content-Type"], "application/json");
+        let answer: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+        assert_eq!(answer["Outputs"], json!({}));
+        assert_eq!(answer["Logs"], json!([]));
+        let envelope: Value =
+            serde_json::from_str(answer["ReturnValue"].as_str().unwrap()).unwrap();
+        assert_eq!(envelope["type"], "call_tool_result");
+        serde_json::from_str(envelope["content"].as_str().unwrap()).unwrap()
+    }
+
+    /// Calls `tool` with `arguments` as the host does.
+    pub async fn call(&self, tool: &str, arguments: Value) -> Value {
+        self.post(tool, invocation(tool, &arguments)).await
+    }
+}
+
+/// The host's body for a call, without the parts that the handler does not read.
+pub fn invocation(tool: &str, arguments: &Value) -> String {
+    let payload = json!({ "name": tool, "arguments": arguments, "sessionid": "s1" }).to_string();
+    let once_more = Value::from(payload).to_string();
+    json!({ "Data": { "mcpTrigger": once_more }, "Metadata": {} }).to_string()
+}
+
+/// The text of a result that is an error.
+pub fn error_text(result: &Value) -> &str {
+    assert_eq!(result["isError"], true, "{result}");
+    assert!(result.get("structuredContent").is_none(), "{result}");
+    result["content"][0]["text"].as_str().unwrap()
+}
