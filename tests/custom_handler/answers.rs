@@ -1,5 +1,7 @@
 //! What a tool says reaches the host in the form that keeps it.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::{Server, error_text};
@@ -7,6 +9,15 @@ use crate::support::{Server, error_text};
 #[tokio::test]
 async fn a_probe_is_answered_at_once() {
     assert_eq!(Server::start().await.probe().await, 200);
+}
+
+#[tokio::test]
+async fn a_busy_host_may_open_a_connection_long_before_it_sends() {
+    let answer = Server::start()
+        .await
+        .probe_after(Duration::from_secs(7))
+        .await;
+    assert_eq!(answer, "HTTP/1.1 200 OK");
 }
 
 #[tokio::test]

@@ -11,6 +11,10 @@ use handler::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// Repeats its arguments.
 pub struct Echo;
@@ -137,6 +141,18 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         panic!("the server is not ready after five seconds");
+    }
+
+    /// Opens a connection, and sends the host's probe only after `pause`; gives the answer's first line.
+    pub async fn probe_after(&self, pause: Duration) -> String {
+        let address = self.base.trim_start_matches("http://");
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        tokio::time::sleep(pause).await;
+        let head = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
     }
 
     /// Sends the host's probe.

@@ -1,0 +1,15 @@
+//! The whole way: an MCP client, App Service Authentication, the Functions host, the real handler process, Entra ID
+//! and Microsoft Graph, all of it on this machine.
+
+mod concurrency;
+mod continuous_access;
+mod failures;
+mod function_files;
+mod gates;
+mod greeting;
+mod hostile_tokens;
+mod local_run;
+mod log;
+mod outages;
+mod start_up;
+mod support;

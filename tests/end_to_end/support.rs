@@ -1,0 +1,203 @@
+//! A sandbox with the real handler, and MCP clients of the people in it.
+
+use std::{collections::HashMap, path::Path, sync::Mutex, time::Duration};
+
+use rmcp::{
+    RoleClient, ServiceExt,
+    model::CallToolRequestParams,
+    service::RunningService,
+    transport::{
+        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+    },
+};
+use sandbox::{
+    Profile, Sandbox, SandboxOptions,
+    cloud::CloudOptions,
+    events::{Answer as HostAnswer, Event, Events},
+    faults::{Effect, Endpoint, Fault},
+    ledger::LedgerSnapshot,
+};
+use serde_json::Value;
+
+/// Longer than anything should take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running app. When it goes, everything that it said is searched for secrets.
+pub struct App {
+    pub sandbox: Sandbox,
+    answers: Mutex<String>,
+}
+
+/// What a tool call came to.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    pub text: String,
+    pub structured: Option<Value>,
+    pub is_error: bool,
+}
+
+/// An MCP client of one person.
+pub type Client = RunningService<RoleClient, ()>;
+
+impl App {
+    /// The app in Azure.
+    pub async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The app in Azure or elsewhere, as `change` says.
+    pub async fn with(change: impl FnOnce(&mut SandboxOptions)) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut options = options();
+        change(&mut options);
+        Self {
+            sandbox: Sandbox::start(options).await.unwrap(),
+            answers: Mutex::default(),
+        }
+    }
+
+    /// The app as Core Tools start it.
+    pub async fn start_locally() -> Self {
+        Self::with(|options| options.profile = Profile::Local).await
+    }
+
+    /// An MCP client that holds the token of `person`.
+    pub async fn client(&self, person: &str) -> Client {
+        let token = self.sandbox.cloud().access_token(person).unwrap();
+        self.client_with(&[("authorization", &format!("Bearer {token}"))])
+            .await
+    }
+
+    /// An MCP client that sends `headers`, and the system key where there is one.
+    pub async fn client_with(&self, headers: &[(&str, &str)]) -> Client {
+        let key = self
+            .sandbox
+            .system_key()
+            .map(|key| ("x-functions-key", key));
+        let headers: HashMap<_, _> = headers
+            .iter()
+            .copied()
+            .chain(key)
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        let mut config = StreamableHttpClientTransportConfig::with_uri(self.sandbox.mcp_url())
+            .custom_headers(headers);
+        config.max_concurrent_requests = 1000;
+        ().serve(StreamableHttpClientTransport::from_config(config))
+            .await
+            .unwrap()
+    }
+
+    /// Calls HelloTool as `person`.
+    pub async fn hello(&self, person: &str) -> Answer {
+        self.hello_from(&self.client(person).await).await
+    }
+
+    /// Calls HelloTool from `client`.
+    pub async fn hello_from(&self, client: &Client) -> Answer {
+        let call = client.call_tool(CallToolRequestParams::new("HelloTool"));
+        let result = tokio::time::timeout(PATIENCE, call).await.unwrap().unwrap();
+        self.answers
+            .lock()
+            .unwrap()
+            .push_str(&serde_json::to_string(&result).unwrap());
+        Answer {
+            text: result.content[0].as_text().unwrap().text.clone(),
+            structured: result.structured_content,
+            is_error: result.is_error.unwrap_or(false),
+        }
+    }
+
+    /// Makes a part of the cloud fail for everybody, always.
+    pub fn fail(&self, at: Endpoint, effect: Effect) {
+        self.add(Fault::new(at, effect));
+    }
+
+    /// Adds a fault.
+    pub fn add(&self, fault: Fault) {
+        self.sandbox.cloud().faults().add(fault).unwrap();
+    }
+
+    /// What the handler has asked of the cloud since the start or the last reset.
+    pub fn requests(&self) -> LedgerSnapshot {
+        self.sandbox.cloud().ledger().snapshot()
+    }
+
+    /// The handler's log line of the call whose outcome is `class`.
+    pub async fn log_line(&self, class: &str) -> String {
+        let field = format!("outcome=\"{class}\"");
+        let line = self.sandbox.handler().wait_for_log(&field, PATIENCE).await;
+        line.unwrap_or_else(|| {
+            panic!(
+                "no log line with {field}: {:?}",
+                self.sandbox.handler().log_lines()
+            )
+        })
+        .text
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut said = self.answers.lock().unwrap().clone();
+        for line in self.sandbox.handler().log_lines() {
+            said.push_str(&line.text);
+        }
+        let secrets = self.sandbox.cloud().ledger().secrets();
+        assert!(!secrets.is_empty());
+        // The middle of a token is enough to know it by, also when it was cut or broken over lines.
+        let leaked = secrets.iter().filter(|secret| {
+            let middle = secret.len() / 2;
+            said.contains(&secret[middle - 8..middle + 8])
+        });
+        assert_eq!(leaked.count(), 0, "a secret was logged or answered");
+    }
+}
+
+fn options() -> SandboxOptions {
+    SandboxOptions {
+        app_root: root().to_owned(),
+        handler: Some(env!("CARGO_BIN_EXE_handler").into()),
+        cloud: CloudOptions {
+            record_secrets: true,
+            ..CloudOptions::default()
+        },
+        // Shown with a test that fails: what the host thinks of the handler's answers.
+        events: Events::to(|event| {
+            if let Event::ToolCall {
+                answer: HostAnswer::HandlerFailed(cause),
+                ..
+            } = event
+            {
+                println!("the handler failed: {cause}");
+            }
+        }),
+        ..SandboxOptions::default()
+    }
+}
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A success.
+pub fn greeting(text: &str, structured: Value) -> Answer {
+    Answer {
+        text: text.into(),
+        structured: Some(structured),
+        is_error: false,
+    }
+}
+
+/// Waits until `condition` holds.
+pub async fn until(condition: impl AsyncFn() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(tokio::time::Instant::now() < deadline, "it did not happen");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
