@@ -1,1 +1,29 @@
-//! x
+//! Azure on loopback: everything that a function app with MCP tools meets in production, for a
+//! laptop, for tests and for CI. Never deployed.
+//!
+//! It reads the app's own `host.json`, `local.settings.json` and `function.json` files and starts
+//! its custom handler, but shares no code with it.
+//!
+//! - [`sandbox`]: all of it together
+//! - [`functions_host`]: the Functions host with its MCP extension
+//! - [`app_service_auth`]: App Service Authentication, in front of the host
+//! - [`developer_tools`]: `az` and its kin, for a handler on a developer's machine
+//! - [`cloud`]: Entra, managed identity and Microsoft Graph
+//! - [`events`]: what happens, as it happens
+
+pub mod app_service_auth;
+pub mod cloud;
+mod control;
+pub mod developer_tools;
+pub mod directory;
+pub mod entra;
+pub mod events;
+pub mod faults;
+pub mod functions_host;
+mod graph;
+pub mod ledger;
+pub mod loopback;
+mod managed_identity;
+pub mod sandbox;
+
+pub use self::sandbox::{Profile, Sandbox, SandboxOptions, StartError};

@@ -11,5 +11,6 @@ mod hostile_tokens;
 mod local_run;
 mod log;
 mod outages;
+mod soak;
 mod start_up;
 mod support;

@@ -1,0 +1,325 @@
+//! The running cloud: Entra, the managed identity endpoint and Graph, each on a loopback port of its own.
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, web};
+use parking_lot::RwLock;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::directory::{Directory, IDENTIFIER_URI, MCP_SERVER, Person, TENANT_ID, UnknownPerson};
+use crate::entra::{
+    self, AccessTokenClaims, Clock, SigningKeys, TokenRefusal, TokenSpec, Tokens, unverified_claims,
+};
+use crate::faults::Faults;
+use crate::ledger::Ledger;
+use crate::{control, graph, loopback, managed_identity};
+
+/// Enough for RSA on both cores of a small machine.
+const WORKERS: usize = 2;
+
+/// Idle connections live about as long as Azure's.
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+/// How the cloud is set up.
+#[derive(Debug, Clone)]
+pub struct CloudOptions {
+    /// The port of Entra and of the control endpoint; 0 takes any free one.
+    pub login_port: u16,
+    /// The port of Graph; 0 takes any free one.
+    pub graph_port: u16,
+    /// The port of the managed identity endpoint; 0 takes any free one.
+    pub identity_port: u16,
+    /// How long Graph tokens live. Whole seconds.
+    pub graph_token_lifetime: Duration,
+    /// After what time Entra suggests to refresh a Graph token (`refresh_in`). Whole seconds.
+    pub refresh_in: Option<Duration>,
+    /// How long the tokens of MCP clients live. Whole seconds.
+    pub user_token_lifetime: Duration,
+    /// Keeps every secret issued in the [`Ledger`], so that a test can search all output for them.
+    pub record_secrets: bool,
+}
+
+impl Default for CloudOptions {
+    fn default() -> Self {
+        Self {
+            login_port: 0,
+            graph_port: 0,
+            identity_port: 0,
+            graph_token_lifetime: Duration::from_secs(60 * 60),
+            refresh_in: None,
+            user_token_lifetime: Duration::from_secs(75 * 60),
+            record_secrets: false,
+        }
+    }
+}
+
+/// A token for Graph, as a developer tool hands it out.
+#[derive(Clone, Serialize)]
+pub struct GraphToken {
+    /// The token.
+    pub access_token: String,
+    /// When it expires, in seconds since the epoch.
+    pub expires_on: i64,
+    /// The tenant that issued it.
+    pub tenant: &'static str,
+    /// `Bearer`.
+    pub token_type: &'static str,
+}
+
+impl fmt::Debug for GraphToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GraphToken")
+            .field("expires_on", &self.expires_on)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Entra, managed identity and Graph. Dropping it stops the servers.
+pub struct Cloud {
+    state: Arc<CloudState>,
+    identity_endpoint: String,
+    servers: Vec<ServerHandle>,
+}
+
+impl Cloud {
+    /// Makes the tenant's key and starts the servers inside the caller's tokio runtime.
+    ///
+    /// # Errors
+    /// When a port is taken.
+    pub async fn start(options: CloudOptions) -> io::Result<Self> {
+        let (login, authority) = listen(options.login_port)?;
+        let (graph, graph_url) = listen(options.graph_port)?;
+        let (identity, identity_url) = listen(options.identity_port)?;
+        let keys = tokio::task::spawn_blocking(SigningKeys::generate)
+            .await
+            .map_err(io::Error::other)?;
+
+        let state = Arc::new(CloudState {
+            tokens: Tokens {
+                issuer: format!("{authority}/{TENANT_ID}/v2.0"),
+                keys,
+                clock: Clock::default(),
+            },
+            ledger: Ledger::new(options.record_secrets),
+            faults: Faults::default(),
+            directory: Directory::default(),
+            identity_header: RwLock::new(new_identity_header()),
+            authority,
+            graph: graph_url,
+            options,
+        });
+        // Dropped on failure, the cloud stops the servers that run already.
+        let mut cloud = Self {
+            state,
+            identity_endpoint: format!("{identity_url}{}", managed_identity::PATH),
+            servers: Vec::new(),
+        };
+        cloud.serve(login, |config| {
+            control::routes(config);
+            entra::routes(config);
+        })?;
+        cloud.serve(graph, graph::routes)?;
+        cloud.serve(identity, managed_identity::routes)?;
+        Ok(cloud)
+    }
+
+    fn serve(
+        &mut self,
+        listener: TcpListener,
+        routes: fn(&mut web::ServiceConfig),
+    ) -> io::Result<()> {
+        let state = self.state.clone();
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(web::Data::from(state.clone()))
+                .configure(routes)
+        })
+        .workers(WORKERS)
+        .keep_alive(KEEP_ALIVE)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        self.servers.push(server.handle());
+        tokio::spawn(server);
+        Ok(())
+    }
+
+    /// Stops the servers and waits until they have stopped. Open connections are dropped.
+    pub async fn stop(mut self) {
+        for server in std::mem::take(&mut self.servers) {
+            server.stop(false).await;
+        }
+    }
+
+    /// The tenant's people and their consents.
+    pub fn directory(&self) -> &Directory {
+        &self.state.directory
+    }
+
+    /// Entra's address: `http://127.0.0.1:{port}`.
+    pub fn authority(&self) -> &str {
+        &self.state.authority
+    }
+
+    /// Graph's address: `http://127.0.0.1:{port}`.
+    pub fn graph(&self) -> &str {
+        &self.state.graph
+    }
+
+    /// What `IDENTITY_ENDPOINT` is to be: `http://127.0.0.1:{port}/msi/token`.
+    pub fn identity_endpoint(&self) -> &str {
+        &self.identity_endpoint
+    }
+
+    /// The address of the control endpoint: `http://127.0.0.1:{port}/sandbox`.
+    pub fn control_url(&self) -> String {
+        format!("{}/sandbox", self.state.authority)
+    }
+
+    /// Makes a new value for `IDENTITY_HEADER`; the former is no longer accepted.
+    pub fn rotate_identity_header(&self) -> String {
+        let header = new_identity_header();
+        self.state.ledger.record_secret(&header);
+        self.state.identity_header.write().clone_from(&header);
+        header
+    }
+
+    /// The token that an MCP client holds for a person.
+    ///
+    /// # Errors
+    /// [`UnknownPerson`] when nobody has that name.
+    pub fn access_token(&self, person: &str) -> Result<String, UnknownPerson> {
+        self.state.access_token(person)
+    }
+
+    /// The same token before it is signed, for tests to spoil.
+    ///
+    /// # Errors
+    /// [`UnknownPerson`] when nobody has that name.
+    pub fn access_token_spec(&self, person: &str) -> Result<TokenSpec, UnknownPerson> {
+        self.state.access_token_spec(person)
+    }
+
+    /// The token for Graph that a developer's Azure CLI holds for a person.
+    ///
+    /// # Errors
+    /// [`UnknownPerson`] when nobody has that name.
+    pub fn graph_token(&self, person: &str) -> Result<GraphToken, UnknownPerson> {
+        self.state.graph_token(person)
+    }
+
+    /// Signs any token.
+    pub fn sign(&self, token: TokenSpec) -> String {
+        self.state.issue(token)
+    }
+
+    /// Verifies a caller's token as App Service Authentication does: signature, issuer, times, and as audience the
+    /// MCP server's client id or identifier URI.
+    ///
+    /// # Errors
+    /// Why the token is not accepted.
+    pub fn verify_access_token(&self, token: &str) -> Result<AccessTokenClaims, TokenRefusal> {
+        self.state
+            .tokens
+            .verify(token, &[MCP_SERVER.client_id, IDENTIFIER_URI])
+    }
+
+    /// Signs with a new key from now on. The former stays published. Takes a good part of a second.
+    pub fn rotate_keys(&self) {
+        self.state.tokens.keys.rotate();
+    }
+
+    /// Sets how many seconds the cloud's clock is ahead of this machine's, by which it dates and checks tokens.
+    pub fn set_clock_skew(&self, seconds: i64) {
+        self.state.tokens.clock.set_skew(seconds);
+    }
+
+    /// The faults in force.
+    pub fn faults(&self) -> &Faults {
+        &self.state.faults
+    }
+
+    /// What the cloud was asked.
+    pub fn ledger(&self) -> &Ledger {
+        &self.state.ledger
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        for server in &self.servers {
+            // The command is sent at once; there is nobody to wait for its completion.
+            drop(server.stop(false));
+        }
+    }
+}
+
+/// What the servers share.
+pub(crate) struct CloudState {
+    pub(crate) options: CloudOptions,
+    pub(crate) authority: String,
+    pub(crate) graph: String,
+    pub(crate) directory: Directory,
+    pub(crate) tokens: Tokens,
+    pub(crate) faults: Faults,
+    pub(crate) ledger: Ledger,
+    pub(crate) identity_header: RwLock<String>,
+}
+
+impl CloudState {
+    pub(crate) fn access_token(&self, person: &str) -> Result<String, UnknownPerson> {
+        Ok(self.issue(self.access_token_spec(person)?))
+    }
+
+    fn access_token_spec(&self, person: &str) -> Result<TokenSpec, UnknownPerson> {
+        let person = self.directory.person(person)?;
+        Ok(self
+            .tokens
+            .user_token(&person, self.options.user_token_lifetime))
+    }
+
+    pub(crate) fn graph_token(&self, person: &str) -> Result<GraphToken, UnknownPerson> {
+        let person = self.directory.person(person)?;
+        let token = self.tokens.developer_graph_token(
+            &person,
+            &self.graph,
+            self.options.graph_token_lifetime,
+        );
+        Ok(GraphToken {
+            expires_on: token.expires_on(),
+            access_token: self.issue(token),
+            tenant: TENANT_ID,
+            token_type: "Bearer",
+        })
+    }
+
+    /// Signs a token and records it as a secret.
+    pub(crate) fn issue(&self, token: TokenSpec) -> String {
+        let token = self.tokens.sign(token);
+        self.ledger.record_secret(&token);
+        token
+    }
+
+    /// Whom an unverified token speaks of.
+    pub(crate) fn person_of(&self, token: &str) -> Option<Person> {
+        self.directory
+            .person_by_object_id(unverified_claims(token)?.object_id()?)
+    }
+}
+
+/// A listener and its address as a URL.
+fn listen(port: u16) -> io::Result<(TcpListener, String)> {
+    let listener = loopback::listen(port)?;
+    let url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, url))
+}
+
+fn new_identity_header() -> String {
+    Uuid::new_v4().simple().to_string()
+}

@@ -1,0 +1,104 @@
+//! The program's command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use sandbox::Profile;
+use sandbox::faults::Fault;
+
+/// The port at which the program's Entra listens unless told otherwise.
+pub const DEFAULT_LOGIN_PORT: u16 = 7072;
+
+/// Azure on loopback for this function app: the Functions host with its MCP extension, App Service
+/// Authentication, Entra, a managed identity and Microsoft Graph.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sandbox",
+    bin_name = "cargo run -p sandbox --",
+    args_conflicts_with_subcommands = true
+)]
+pub struct CommandLine {
+    /// What to do; `start` if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of `start`.
+    #[command(flatten)]
+    pub start: StartArguments,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the handler and start everything (the default)
+    Start(StartArguments),
+    /// Print an access token with which to call the running sandbox as somebody
+    Token(TokenArguments),
+}
+
+/// Options of `start`.
+#[derive(Debug, Clone, Args)]
+pub struct StartArguments {
+    /// What to be: Azure with sign-in and system key, or a laptop with `func start`
+    #[arg(long, value_enum, default_value_t)]
+    pub profile: Profile,
+    /// Port of the MCP endpoint
+    #[arg(long, default_value_t = 7071)]
+    pub port: u16,
+    /// Port of Entra and of the sandbox's switches
+    #[arg(long, default_value_t = DEFAULT_LOGIN_PORT)]
+    pub login_port: u16,
+    /// Port of Microsoft Graph
+    #[arg(long, default_value_t = 7073)]
+    pub graph_port: u16,
+    /// Port of the managed identity endpoint
+    #[arg(long, default_value_t = 7074)]
+    pub identity_port: u16,
+    /// Folder of the function app, with host.json
+    #[arg(long, default_value = ".")]
+    pub app_root: PathBuf,
+    /// Who is signed in to the Azure CLI (profile local)
+    #[arg(long, value_name = "PERSON", default_value = "ada")]
+    pub developer: String,
+    /// Start the handler as it is, without building it first
+    #[arg(long)]
+    pub no_build: bool,
+    /// Print where things are, but not what happens
+    #[arg(long)]
+    pub quiet: bool,
+    /// Let a part of the cloud fail, as JSON: '{"at":"graph","effect":{"status":{"code":503}}}';
+    /// can be repeated
+    #[arg(long = "fault", value_name = "JSON", value_parser = parse_fault)]
+    pub faults: Vec<Fault>,
+}
+
+/// Options of `token`.
+#[derive(Debug, Clone, Args)]
+pub struct TokenArguments {
+    /// Who calls: ada, grace, alan, user0, user1, …
+    pub person: String,
+    /// Port of Entra in the running sandbox
+    #[arg(long, default_value_t = DEFAULT_LOGIN_PORT)]
+    pub login_port: u16,
+}
+
+fn parse_fault(json: &str) -> Result<Fault, serde_json::Error> {
+    serde_json::from_str(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn options_without_a_command_are_those_of_start() {
+        let line = CommandLine::parse_from(["sandbox", "--profile", "local", "--port", "0"]);
+        assert!(line.command.is_none());
+        assert_eq!((line.start.profile, line.start.port), (Profile::Local, 0));
+    }
+}

@@ -1,0 +1,228 @@
+//! The control endpoint: the sandbox's own switches, under `/sandbox` on Entra's port.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CONTENT_TYPE, HOST};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{Error, HttpRequest, HttpResponse, error, web};
+use serde::Deserialize;
+
+use crate::cloud::CloudState;
+use crate::directory::{Person, UnknownPerson};
+use crate::faults::Fault;
+
+const HELP: &str = r#"The sandbox's control endpoint
+
+GET    /sandbox                      this text
+GET    /sandbox/token/{person}       the access token of the person's MCP client, as text
+GET    /sandbox/graph-token/{person} a token for Microsoft Graph as a developer tool hands it out, as JSON
+POST   /sandbox/consent/{person}     the person consents that the MCP server reads the profile
+DELETE /sandbox/consent/{person}     the person takes the consent back
+GET    /sandbox/ledger               requests so far, by endpoint and person
+POST   /sandbox/ledger/reset         count from zero
+GET    /sandbox/faults               the faults in force
+POST   /sandbox/faults               add a fault (JSON, see below)
+DELETE /sandbox/faults               remove all faults
+POST   /sandbox/keys/rotate          sign with a new key; the former stays published
+POST   /sandbox/clock                {"skew_seconds": 90}: the cloud's clock is 90 s ahead of this machine's
+
+People: ada, grace (no mailbox), alan (has not consented), user0, user1, user2, ...
+
+A fault is a JSON object:
+  at       token | metadata | keys | managed_identity | graph
+  effect   {"entra_error": {"code": 65001}}                    token only; an AADSTS number
+           {"status": {"code": 429, "retry_after": 7}}         retry_after in seconds, optional
+           {"delay": {"milliseconds": 2000}}                   combines with the next fault
+           "reset" | "malformed" | "empty" | "html" | "oversized"
+           "claims_challenge"                                  graph only; until a token answers the challenge
+  person   only this person; optional (token and graph)
+  times    used up after so many; optional
+  chance   0 to 1; optional, default 1
+
+Faults are tried in the order in which they were added. For example:
+  curl --json '{"at": "graph", "person": "ada", "effect": {"status": {"code": 503}}, "times": 1}' HOST/sandbox/faults
+"#;
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.service(
+        web::scope("/sandbox")
+            .wrap(from_fn(loopback_host_only))
+            .app_data(web::JsonConfig::default().error_handler(explain))
+            .route("", web::get().to(help))
+            .route("/token/{person}", web::get().to(token))
+            .route("/graph-token/{person}", web::get().to(graph_token))
+            .route("/consent/{person}", web::post().to(record_consent))
+            .route("/consent/{person}", web::delete().to(revoke_consent))
+            .route("/ledger", web::get().to(ledger))
+            .route("/ledger/reset", web::post().to(reset_ledger))
+            .route("/faults", web::get().to(list_faults))
+            .route("/faults", web::post().to(add_fault))
+            .route("/faults", web::delete().to(clear_faults))
+            .route("/keys/rotate", web::post().to(rotate_keys))
+            .route("/clock", web::post().to(set_clock)),
+    );
+}
+
+/// Refuses requests for other host names than the loopback's: a web page whose name was rebound to 127.0.0.1 must not
+/// fetch tokens.
+async fn loopback_host_only(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    if is_loopback(host) {
+        next.call(request).await
+    } else {
+        Err(error::ErrorForbidden(
+            "The control endpoint answers to 127.0.0.1 and localhost only.\n",
+        ))
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["127.0.0.1", "[::1]"].contains(&name) || name.eq_ignore_ascii_case("localhost")
+}
+
+fn explain(error: error::JsonPayloadError, _: &HttpRequest) -> Error {
+    error::ErrorBadRequest(format!("{error}\nGET /sandbox tells what is expected.\n"))
+}
+
+fn not_found(unknown: UnknownPerson) -> Error {
+    error::ErrorNotFound(format!("{unknown}\n"))
+}
+
+fn done() -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+async fn help() -> HttpResponse {
+    text(HELP.to_owned())
+}
+
+async fn token(
+    cloud: web::Data<CloudState>,
+    person: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    cloud.access_token(&person).map(text).map_err(not_found)
+}
+
+async fn graph_token(
+    cloud: web::Data<CloudState>,
+    person: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    cloud
+        .graph_token(&person)
+        .map(|token| HttpResponse::Ok().json(token))
+        .map_err(not_found)
+}
+
+async fn record_consent(
+    cloud: web::Data<CloudState>,
+    person: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    cloud.directory.record_consent(&find(&cloud, &person)?);
+    Ok(done())
+}
+
+async fn revoke_consent(
+    cloud: web::Data<CloudState>,
+    person: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    cloud.directory.revoke_consent(&find(&cloud, &person)?);
+    Ok(done())
+}
+
+async fn ledger(cloud: web::Data<CloudState>) -> HttpResponse {
+    HttpResponse::Ok().json(cloud.ledger.snapshot())
+}
+
+async fn reset_ledger(cloud: web::Data<CloudState>) -> HttpResponse {
+    cloud.ledger.reset();
+    done()
+}
+
+async fn list_faults(cloud: web::Data<CloudState>) -> HttpResponse {
+    HttpResponse::Ok().json(cloud.faults.list())
+}
+
+async fn add_fault(
+    cloud: web::Data<CloudState>,
+    fault: web::Json<Fault>,
+) -> Result<HttpResponse, Error> {
+    let fault = fault.into_inner();
+    if let Some(person) = &fault.person {
+        find(&cloud, person)?;
+    }
+    cloud
+        .faults
+        .add(fault)
+        .map_err(|invalid| error::ErrorBadRequest(format!("{invalid}\n")))?;
+    Ok(done())
+}
+
+async fn clear_faults(cloud: web::Data<CloudState>) -> HttpResponse {
+    cloud.faults.clear();
+    done()
+}
+
+async fn rotate_keys(cloud: web::Data<CloudState>) -> Result<HttpResponse, Error> {
+    web::block(move || cloud.tokens.keys.rotate()).await?;
+    Ok(done())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockSetting {
+    skew_seconds: i64,
+}
+
+async fn set_clock(cloud: web::Data<CloudState>, setting: web::Json<ClockSetting>) -> HttpResponse {
+    cloud.tokens.clock.set_skew(setting.skew_seconds);
+    done()
+}
+
+fn find(cloud: &CloudState, person: &str) -> Result<Person, Error> {
+    cloud.directory.person(person).map_err(not_found)
+}
+
+fn text(body: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .body(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_are_hosts_of_the_control_endpoint() {
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:7072",
+            "localhost:7072",
+            "LOCALHOST",
+            "[::1]:7072",
+            "[::1]",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:7072",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:7072",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

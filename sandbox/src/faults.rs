@@ -1,0 +1,575 @@
+//! Faults on request: what goes wrong, where, for whom and how often.
+
+use std::fmt;
+use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use futures_util::stream;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::entra::EntraError;
+
+/// A part of the cloud that can be made to fail. Its requests are counted by the [`Ledger`](crate::ledger::Ledger).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// Entra's token endpoint.
+    Token,
+    /// Entra's OpenID metadata.
+    Metadata,
+    /// Entra's signing keys.
+    Keys,
+    /// The managed identity endpoint of App Service.
+    ManagedIdentity,
+    /// Microsoft Graph.
+    Graph,
+}
+
+/// What the caller meets instead of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Effect {
+    /// Entra refuses with the error of this `AADSTS` number. Token endpoint only.
+    EntraError {
+        /// The number after `AADSTS`: one of those that Entra's stand-in knows.
+        code: u32,
+    },
+    /// An HTTP status with the endpoint's usual error body.
+    Status {
+        /// The status code, 400 to 599.
+        code: u16,
+        /// Seconds to announce in `Retry-After`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
+    },
+    /// The answer comes later. Combines with the next fault that applies.
+    Delay {
+        /// How much later.
+        milliseconds: u64,
+    },
+    /// The connection is dropped without a response.
+    Reset,
+    /// 200 and JSON that breaks off.
+    Malformed,
+    /// 200 and no body.
+    Empty,
+    /// 502 and the HTML error page of a proxy.
+    Html,
+    /// 200 and two megabytes of JSON, length not announced.
+    Oversized,
+    /// 401 with a claims challenge of continuous access evaluation, until the call carries a token that was issued
+    /// with the claims of this challenge. Graph only.
+    ClaimsChallenge,
+}
+
+/// A fault to inject.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Where it happens.
+    pub at: Endpoint,
+    /// The short name of the only person it happens to; everybody if absent. Metadata, keys and managed identity
+    /// know no person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// What happens.
+    pub effect: Effect,
+    /// How often before it is used up; for ever if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// The probability, 0 to 1, that it happens to a request it applies to.
+    #[serde(default = "certain")]
+    pub chance: f64,
+}
+
+fn certain() -> f64 {
+    1.0
+}
+
+impl Fault {
+    /// A fault that happens to everybody, always.
+    pub fn new(at: Endpoint, effect: Effect) -> Self {
+        Self {
+            at,
+            person: None,
+            effect,
+            times: None,
+            chance: certain(),
+        }
+    }
+
+    /// Limits the fault to one person, by short name.
+    pub fn person(self, name: impl Into<String>) -> Self {
+        Self {
+            person: Some(name.into()),
+            ..self
+        }
+    }
+
+    /// Limits how often the fault happens.
+    pub fn times(self, times: u32) -> Self {
+        Self {
+            times: Some(times),
+            ..self
+        }
+    }
+
+    /// Sets the probability, 0 to 1, that the fault happens to a request it applies to.
+    pub fn chance(self, chance: f64) -> Self {
+        Self { chance, ..self }
+    }
+
+    fn validate(&self) -> Result<(), InvalidFault> {
+        if !(0.0..=1.0).contains(&self.chance) {
+            return Err(InvalidFault::Chance);
+        }
+        if self.times == Some(0) {
+            return Err(InvalidFault::Times);
+        }
+        if self.person.is_some() && !matches!(self.at, Endpoint::Token | Endpoint::Graph) {
+            return Err(InvalidFault::Person);
+        }
+        match self.effect {
+            Effect::EntraError { .. } if self.at != Endpoint::Token => {
+                Err(InvalidFault::EntraErrorElsewhere)
+            }
+            Effect::EntraError { code } if EntraError::from_code(code).is_none() => {
+                Err(InvalidFault::UnknownEntraError(code))
+            }
+            Effect::Status { code, .. } if !(400..600).contains(&code) => {
+                Err(InvalidFault::Status(code))
+            }
+            Effect::ClaimsChallenge if self.at != Endpoint::Graph => {
+                Err(InvalidFault::ClaimsChallengeElsewhere)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A fault that cannot happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InvalidFault {
+    /// The chance is not between 0 and 1.
+    Chance,
+    /// Zero times.
+    Times,
+    /// The endpoint does not know for whom a request is made.
+    Person,
+    /// Only the token endpoint answers with Entra's errors.
+    EntraErrorElsewhere,
+    /// The stand-in does not know Entra's error of this number.
+    UnknownEntraError(u32),
+    /// Not the status of a failure.
+    Status(u16),
+    /// Only Graph sends claims challenges.
+    ClaimsChallengeElsewhere,
+}
+
+impl fmt::Display for InvalidFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chance => f.write_str("`chance` must lie between 0 and 1"),
+            Self::Times => f.write_str("`times` must be at least 1"),
+            Self::Person => f.write_str("`person` is known at `token` and `graph` only"),
+            Self::EntraErrorElsewhere => f.write_str("`entra_error` happens at `token` only"),
+            Self::UnknownEntraError(code) => {
+                write!(f, "there is no AADSTS{code} in the sandbox; known are")?;
+                EntraError::ALL
+                    .iter()
+                    .try_for_each(|error| write!(f, " {}", error.code()))
+            }
+            Self::Status(code) => write!(
+                f,
+                "the status of a failure lies between 400 and 599, not {code}"
+            ),
+            Self::ClaimsChallengeElsewhere => {
+                f.write_str("`claims_challenge` happens at `graph` only")
+            }
+        }
+    }
+}
+
+impl std::error::Error for InvalidFault {}
+
+/// A request, as far as faults care.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) at: Endpoint,
+    pub(crate) person: Option<&'a str>,
+    /// The claims challenge that the call's token was issued for.
+    pub(crate) challenge: Option<&'a str>,
+}
+
+/// The fault that a request has met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Struck {
+    /// By a claims challenge of this value.
+    Challenge(String),
+    /// By any other effect.
+    Effect(Effect),
+}
+
+struct ActiveFault {
+    fault: Fault,
+    /// Tells this fault's claims challenge from those of others.
+    challenge: String,
+}
+
+impl ActiveFault {
+    fn applies_to(&self, call: Call<'_>) -> bool {
+        let Fault {
+            at,
+            person,
+            effect,
+            chance,
+            ..
+        } = &self.fault;
+        *at == call.at
+            && person
+                .as_deref()
+                .is_none_or(|person| call.person == Some(person))
+            && !(*effect == Effect::ClaimsChallenge && call.challenge == Some(&self.challenge))
+            && rand::random::<f64>() < *chance
+    }
+}
+
+/// The faults in force. They are tried in the order in which they were added.
+#[derive(Default)]
+pub struct Faults {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    active: Vec<ActiveFault>,
+    last_challenge: u64,
+}
+
+impl Faults {
+    /// Adds a fault behind those in force.
+    ///
+    /// # Errors
+    /// [`InvalidFault`] when its parts do not fit together.
+    pub fn add(&self, fault: Fault) -> Result<(), InvalidFault> {
+        fault.validate()?;
+        let mut state = self.state.lock();
+        // As in reality a moment in epoch seconds, yet different for each fault.
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        state.last_challenge = now.max(state.last_challenge + 1);
+        let challenge = state.last_challenge.to_string();
+        state.active.push(ActiveFault { fault, challenge });
+        Ok(())
+    }
+
+    /// Removes all faults.
+    pub fn clear(&self) {
+        self.state.lock().active.clear();
+    }
+
+    /// The faults in force, `times` counted down.
+    pub fn list(&self) -> Vec<Fault> {
+        self.state
+            .lock()
+            .active
+            .iter()
+            .map(|active| active.fault.clone())
+            .collect()
+    }
+
+    /// Waits as long as delays demand, then tells which other fault the call meets.
+    pub(crate) async fn strike(&self, call: Call<'_>) -> Option<Struck> {
+        let (delay, struck) = self.draw(call);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        struck
+    }
+
+    fn draw(&self, call: Call<'_>) -> (Duration, Option<Struck>) {
+        let active = &mut self.state.lock().active;
+        let mut delay = Duration::ZERO;
+        let mut struck = None;
+        for candidate in active.iter_mut() {
+            if !candidate.applies_to(call) {
+                continue;
+            }
+            if let Some(times) = &mut candidate.fault.times {
+                *times -= 1;
+            }
+            match &candidate.fault.effect {
+                Effect::Delay { milliseconds } => {
+                    delay += Duration::from_millis(*milliseconds);
+                    continue;
+                }
+                Effect::ClaimsChallenge => {
+                    struck = Some(Struck::Challenge(candidate.challenge.clone()))
+                }
+                effect => struck = Some(Struck::Effect(effect.clone())),
+            }
+            break;
+        }
+        active.retain(|candidate| candidate.fault.times != Some(0));
+        (delay, struck)
+    }
+}
+
+impl Effect {
+    /// The response of an effect that is the same at every endpoint; `error_body` is what the endpoint answers to
+    /// [`Effect::Status`].
+    pub(crate) fn respond(&self, error_body: Value) -> HttpResponse {
+        const JSON: (actix_web::http::header::HeaderName, &str) =
+            (CONTENT_TYPE, "application/json; charset=utf-8");
+        match self {
+            Self::Status { code, retry_after } => {
+                let mut response = error_response(*code);
+                if let Some(seconds) = retry_after {
+                    response.insert_header((RETRY_AFTER, seconds.to_string()));
+                }
+                response.json(error_body)
+            }
+            // The server drops a connection whose body fails before the head is flushed.
+            Self::Reset => HttpResponse::Ok()
+                .streaming(stream::iter([Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset))])),
+            Self::Malformed => HttpResponse::Ok().insert_header(JSON).body(r#"{"token_type":"Bearer","access_tok"#),
+            Self::Html => HttpResponse::BadGateway()
+                .insert_header((CONTENT_TYPE, "text/html"))
+                .body("<html><head><title>502 Bad Gateway</title></head><body>The proxy is unwell.</body></html>"),
+            Self::Oversized => {
+                const CHUNK: &[u8] = &[b' '; 64 * 1024];
+                let spaces = std::iter::repeat_n(Bytes::from_static(CHUNK), 32);
+                let body = [Bytes::from_static(b"{")].into_iter().chain(spaces).chain([Bytes::from_static(b"}")]);
+                HttpResponse::Ok().insert_header(JSON).streaming(stream::iter(body.map(Ok::<_, io::Error>)))
+            }
+            Self::Empty | Self::EntraError { .. } | Self::Delay { .. } | Self::ClaimsChallenge => {
+                HttpResponse::Ok().finish()
+            }
+        }
+    }
+}
+
+fn error_response(code: u16) -> HttpResponseBuilder {
+    HttpResponse::build(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn call(at: Endpoint) -> Call<'static> {
+        Call {
+            at,
+            person: Some("ada"),
+            challenge: None,
+        }
+    }
+
+    fn drawn(faults: &Faults, call: Call<'_>) -> Option<Struck> {
+        faults.draw(call).1
+    }
+
+    const RESET: Option<Struck> = Some(Struck::Effect(Effect::Reset));
+
+    #[test]
+    fn a_fault_happens_at_its_endpoint_only() {
+        let faults = Faults::default();
+        faults
+            .add(Fault::new(Endpoint::Graph, Effect::Reset))
+            .unwrap();
+        assert_eq!(drawn(&faults, call(Endpoint::Token)), None);
+        assert_eq!(drawn(&faults, call(Endpoint::Graph)), RESET);
+    }
+
+    #[test]
+    fn a_fault_of_one_person_spares_the_others() {
+        let faults = Faults::default();
+        faults
+            .add(Fault::new(Endpoint::Graph, Effect::Reset).person("grace"))
+            .unwrap();
+        assert_eq!(drawn(&faults, call(Endpoint::Graph)), None);
+        assert_eq!(
+            drawn(
+                &faults,
+                Call {
+                    person: None,
+                    ..call(Endpoint::Graph)
+                }
+            ),
+            None
+        );
+        assert_eq!(
+            drawn(
+                &faults,
+                Call {
+                    person: Some("grace"),
+                    ..call(Endpoint::Graph)
+                }
+            ),
+            RESET
+        );
+    }
+
+    #[test]
+    fn a_fault_with_a_number_of_times_is_used_up() {
+        let faults = Faults::default();
+        faults
+            .add(Fault::new(Endpoint::Graph, Effect::Reset).times(2))
+            .unwrap();
+        assert_eq!(drawn(&faults, call(Endpoint::Graph)), RESET);
+        assert_eq!(drawn(&faults, call(Endpoint::Graph)), RESET);
+        assert_eq!(drawn(&faults, call(Endpoint::Graph)), None);
+        assert!(faults.list().is_empty());
+    }
+
+    #[test]
+    fn a_fault_that_should_never_happen_never_does() {
+        let faults = Faults::default();
+        faults
+            .add(Fault::new(Endpoint::Graph, Effect::Reset).chance(0.0))
+            .unwrap();
+        assert!((0..100).all(|_| drawn(&faults, call(Endpoint::Graph)).is_none()));
+    }
+
+    #[test]
+    fn a_chance_hits_roughly_its_share() {
+        let faults = Faults::default();
+        faults
+            .add(Fault::new(Endpoint::Graph, Effect::Reset).chance(0.5))
+            .unwrap();
+        let hits = (0..1000)
+            .filter(|_| drawn(&faults, call(Endpoint::Graph)).is_some())
+            .count();
+        assert!((350..650).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn delays_add_up_and_go_with_the_next_fault() {
+        let faults = Faults::default();
+        faults
+            .add(Fault::new(
+                Endpoint::Graph,
+                Effect::Delay { milliseconds: 30 },
+            ))
+            .unwrap();
+        faults
+            .add(Fault::new(
+                Endpoint::Graph,
+                Effect::Delay { milliseconds: 12 },
+            ))
+            .unwrap();
+        faults
+            .add(Fault::new(Endpoint::Graph, Effect::Reset).times(1))
+            .unwrap();
+        assert_eq!(
+            faults.draw(call(Endpoint::Graph)),
+            (Duration::from_millis(42), RESET)
+        );
+        assert_eq!(
+            faults.draw(call(Endpoint::Graph)),
+            (Duration::from_millis(42), None)
+        );
+    }
+
+    #[test]
+    fn a_claims_challenge_lets_a_token_pass_that_was_issued_for_it() {
+        let faults = Faults::default();
+        faults
+            .add(Fault::new(Endpoint::Graph, Effect::ClaimsChallenge))
+            .unwrap();
+        let Some(Struck::Challenge(first)) = drawn(&faults, call(Endpoint::Graph)) else {
+            panic!("no challenge")
+        };
+        let answered = Call {
+            challenge: Some(&first),
+            ..call(Endpoint::Graph)
+        };
+        assert_eq!(drawn(&faults, answered), None);
+
+        faults
+            .add(Fault::new(Endpoint::Graph, Effect::ClaimsChallenge))
+            .unwrap();
+        let Some(Struck::Challenge(second)) = drawn(&faults, answered) else {
+            panic!("no second challenge")
+        };
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn faults_that_cannot_happen_are_refused() {
+        let refused = |fault: Fault| Faults::default().add(fault).unwrap_err();
+        assert_eq!(
+            refused(Fault::new(
+                Endpoint::Graph,
+                Effect::EntraError { code: 65001 }
+            )),
+            InvalidFault::EntraErrorElsewhere
+        );
+        assert_eq!(
+            refused(Fault::new(Endpoint::Token, Effect::EntraError { code: 1 })),
+            InvalidFault::UnknownEntraError(1)
+        );
+        assert_eq!(
+            refused(Fault::new(
+                Endpoint::Token,
+                Effect::Status {
+                    code: 200,
+                    retry_after: None
+                }
+            )),
+            InvalidFault::Status(200)
+        );
+        assert_eq!(
+            refused(Fault::new(Endpoint::Token, Effect::ClaimsChallenge)),
+            InvalidFault::ClaimsChallengeElsewhere
+        );
+        assert_eq!(
+            refused(Fault::new(Endpoint::Token, Effect::Reset).times(0)),
+            InvalidFault::Times
+        );
+        assert_eq!(
+            refused(Fault::new(Endpoint::Keys, Effect::Reset).person("ada")),
+            InvalidFault::Person
+        );
+        assert_eq!(
+            refused(Fault::new(Endpoint::Token, Effect::Reset).chance(1.5)),
+            InvalidFault::Chance
+        );
+        assert_eq!(
+            refused(Fault::new(Endpoint::Token, Effect::Reset).chance(f64::NAN)),
+            InvalidFault::Chance
+        );
+    }
+
+    #[test]
+    fn faults_are_written_as_json() {
+        let fault: Fault = serde_json::from_value(json!({
+            "at": "token", "person": "ada", "effect": {"entra_error": {"code": 65001}}, "times": 1,
+        }))
+        .unwrap();
+        let expected = Fault::new(Endpoint::Token, Effect::EntraError { code: 65001 })
+            .person("ada")
+            .times(1);
+        assert_eq!(fault, expected);
+
+        let fault: Fault =
+            serde_json::from_value(json!({"at": "managed_identity", "effect": "reset"})).unwrap();
+        assert_eq!(fault, Fault::new(Endpoint::ManagedIdentity, Effect::Reset));
+    }
+
+    #[test]
+    fn a_misspelt_fault_is_refused() {
+        let misspelt = json!({"at": "token", "effect": "reset", "persn": "ada"});
+        assert!(serde_json::from_value::<Fault>(misspelt).is_err());
+    }
+}

@@ -1,0 +1,58 @@
+//! HTTP between the programs of one machine.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use tokio::net::TcpSocket;
+
+/// A client for `http://127.0.0.1`, whatever proxies the environment names.
+///
+/// # Errors
+/// When the client cannot be made.
+pub fn client() -> io::Result<reqwest::Client> {
+    // The client wants a TLS library before it is told that there will be no TLS. A second
+    // installation is refused, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .map_err(io::Error::other)
+}
+
+/// How many connections may wait to be accepted: tests open hundreds at once.
+const BACKLOG: u32 = 1024;
+
+/// Listens on a port of 127.0.0.1; on any free one for 0. Needs a tokio runtime.
+///
+/// # Errors
+/// Names the port that cannot be had.
+pub fn listen(port: u16) -> io::Result<TcpListener> {
+    let listen = || {
+        let socket = TcpSocket::new_v4()?;
+        // On Windows this would let two programs share the port.
+        #[cfg(not(windows))]
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    listen().map_err(|error: io::Error| {
+        io::Error::new(error.kind(), format!("port {port} of 127.0.0.1: {error}"))
+    })
+}
+
+/// A free port for another program to listen on. It lies below the ports that systems give to
+/// outgoing connections, so that none of those takes it in the meantime.
+pub fn free_port() -> io::Result<u16> {
+    const ATTEMPTS: usize = 100;
+    for _ in 0..ATTEMPTS {
+        let port = 20_000 + rand::random::<u16>() % 12_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::AddrInUse,
+        "no free port between 20000 and 32000",
+    ))
+}

@@ -1,0 +1,342 @@
+//! The whole of it: the cloud, the Functions host with the app's handler and, between them, App
+//! Service Authentication or a developer's tools.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app_service_auth::AppServiceAuth;
+use crate::cloud::{Cloud, CloudOptions};
+use crate::developer_tools::DeveloperTools;
+use crate::directory::{
+    FEDERATED_CREDENTIAL, IDENTIFIER_URI, MANAGED_IDENTITY, MCP_SERVER, SCOPE, TENANT_ID,
+    UnknownPerson,
+};
+use crate::events::Events;
+use crate::functions_host::handler_process::Environment;
+use crate::functions_host::{
+    AppFiles, AppFilesError, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand,
+    HandlerFailure, HandlerProcess, Platform, SystemKey,
+};
+use crate::loopback;
+
+/// Which of its homes the app finds itself in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Profile {
+    /// Flex Consumption: App Service Authentication, a system key, a managed identity.
+    #[default]
+    Azure,
+    /// A developer's machine, as `func start` makes it: nobody is asked who they are, and the tools
+    /// call Graph as the developer.
+    Local,
+}
+
+/// How a sandbox is set up.
+#[derive(Debug)]
+pub struct SandboxOptions {
+    /// Which of its homes the app finds itself in.
+    pub profile: Profile,
+    /// The app's folder.
+    pub app_root: PathBuf,
+    /// The handler's executable, instead of the one that host.json names.
+    pub handler: Option<PathBuf>,
+    /// The port of the MCP endpoint; 0 takes any free one.
+    pub port: u16,
+    /// The system key; a new one if there is none.
+    pub system_key: Option<String>,
+    /// Settings that win over all others.
+    pub extra_env: Vec<(String, String)>,
+    /// Whether App Service Authentication guards the host ([`Profile::Azure`]). Without it the headers that it adds
+    /// are the client's own, as for somebody who reaches the handler by another way.
+    pub app_service_auth: bool,
+    /// Who is signed in to the developer's tools ([`Profile::Local`]).
+    pub developer: String,
+    /// Instead of host.json's `functionTimeout`.
+    pub function_timeout: Option<Duration>,
+    /// Entra, managed identity and Graph.
+    pub cloud: CloudOptions,
+    /// Where events go.
+    pub events: Events,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            app_root: PathBuf::from("."),
+            handler: None,
+            port: 0,
+            system_key: None,
+            extra_env: Vec::new(),
+            app_service_auth: true,
+            developer: "ada".into(),
+            function_timeout: None,
+            cloud: CloudOptions::default(),
+            events: Events::default(),
+        }
+    }
+}
+
+/// A running sandbox. Dropping it stops it.
+pub struct Sandbox {
+    host: FunctionsHost,
+    system_key: Option<SystemKey>,
+    developer_tools: Option<DeveloperTools>,
+    cloud: Arc<Cloud>,
+}
+
+impl Sandbox {
+    /// Starts everything inside the caller's tokio runtime and waits until the handler is ready.
+    ///
+    /// # Errors
+    /// Whatever keeps a part of it from starting.
+    pub async fn start(options: SandboxOptions) -> Result<Self, StartError> {
+        let extra = options
+            .extra_env
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let app = AppFiles::load_with_settings(&options.app_root, extra)?;
+        let listener = loopback::listen(options.port)?;
+        let port = listener.local_addr()?.port();
+        let cloud = Arc::new(Cloud::start(options.cloud).await?);
+
+        let developer_tools = match options.profile {
+            Profile::Azure => None,
+            Profile::Local => {
+                cloud.directory().person(&options.developer)?;
+                Some(DeveloperTools::install(
+                    Arc::clone(&cloud),
+                    &options.developer,
+                )?)
+            }
+        };
+        let environment = match &developer_tools {
+            None => azure_environment(Arc::clone(&cloud), port, options.extra_env),
+            Some(tools) => {
+                local_environment(&cloud, port, tools, &app.local_settings, options.extra_env)?
+            }
+        };
+        let system_key = match options.profile {
+            Profile::Local => None,
+            Profile::Azure => Some(
+                options
+                    .system_key
+                    .map_or_else(SystemKey::random, SystemKey::from),
+            ),
+        };
+        let guarded = options.profile == Profile::Azure && options.app_service_auth;
+        let authentication = guarded.then(|| {
+            let origin = format!("http://127.0.0.1:{port}");
+            AppServiceAuth::new(Arc::clone(&cloud), origin, options.events.clone())
+        });
+
+        let handler = Handler::Command(HandlerCommand::new(&app, options.handler, environment));
+        let host = FunctionsHost::start(FunctionsHostOptions {
+            app,
+            handler,
+            listener,
+            authentication,
+            system_key: system_key.clone(),
+            platform: match options.profile {
+                Profile::Azure => Platform::Azure,
+                Profile::Local => Platform::CoreTools,
+            },
+            function_timeout: options.function_timeout,
+            events: options.events,
+        })?;
+        let sandbox = Self {
+            host,
+            system_key,
+            developer_tools,
+            cloud,
+        };
+        sandbox.handler().ready().await?;
+        Ok(sandbox)
+    }
+
+    /// The URL of the MCP endpoint.
+    pub fn mcp_url(&self) -> String {
+        self.host.mcp_url()
+    }
+
+    /// The key that callers must send as `x-functions-key` ([`Profile::Azure`]).
+    pub fn system_key(&self) -> Option<&str> {
+        self.system_key.as_ref().map(SystemKey::as_str)
+    }
+
+    /// Entra, managed identity and Graph.
+    pub fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// The handler.
+    pub fn handler(&self) -> &HandlerProcess {
+        self.host.handler()
+    }
+
+    /// The app.
+    pub fn app(&self) -> &AppFiles {
+        self.host.app()
+    }
+
+    /// The developer's tools ([`Profile::Local`]).
+    pub fn developer_tools(&self) -> Option<&DeveloperTools> {
+        self.developer_tools.as_ref()
+    }
+
+    /// Stops everything and waits until the handler is gone.
+    pub async fn stop(self) {
+        self.host.stop().await;
+        if let Ok(cloud) = Arc::try_unwrap(self.cloud) {
+            cloud.stop().await;
+        }
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("mcp_url", &self.mcp_url())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The variables of a handler on Flex Consumption.
+fn azure_environment(cloud: Arc<Cloud>, port: u16, extra: Vec<(String, String)>) -> Environment {
+    Environment::new(move || {
+        let set = [
+            ("WEBSITE_HOSTNAME", format!("127.0.0.1:{port}")),
+            ("WEBSITE_AUTH_CLIENT_ID", MCP_SERVER.client_id.to_owned()),
+            ("WEBSITE_AUTH_AAD_ALLOWED_TENANTS", TENANT_ID.to_owned()),
+            (
+                "WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES",
+                format!("{IDENTIFIER_URI}/{SCOPE}"),
+            ),
+            (
+                "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID",
+                MANAGED_IDENTITY.client_id.to_owned(),
+            ),
+            (
+                "TokenExchangeAudience",
+                FEDERATED_CREDENTIAL.audience.to_owned(),
+            ),
+            ("IDENTITY_ENDPOINT", cloud.identity_endpoint().to_owned()),
+            ("IDENTITY_HEADER", cloud.rotate_identity_header()),
+            ("AZURE_AUTHORITY_HOST", cloud.authority().to_owned()),
+            ("MICROSOFT_GRAPH_ENDPOINT", cloud.graph().to_owned()),
+        ];
+        let unset = [
+            "AZURE_FUNCTIONS_ENVIRONMENT",
+            "AZURE_TENANT_ID",
+            "AZURE_CLIENT_ID",
+        ];
+        variables(set, unset).chain(own(&extra)).collect()
+    })
+}
+
+/// The variables of a handler that Core Tools start.
+fn local_environment(
+    cloud: &Cloud,
+    port: u16,
+    tools: &DeveloperTools,
+    local_settings: &BTreeMap<String, String>,
+    extra: Vec<(String, String)>,
+) -> io::Result<Environment> {
+    let path = tools
+        .search_path()?
+        .into_string()
+        .map_err(|_| io::Error::other("PATH is not Unicode"))?;
+    let set = [
+        ("PATH", path),
+        ("AZURE_FUNCTIONS_ENVIRONMENT", "Development".to_owned()),
+        ("FUNCTIONS_CORETOOLS_ENVIRONMENT", "True".to_owned()),
+        ("WEBSITE_HOSTNAME", format!("localhost:{port}")),
+        ("AZURE_TENANT_ID", TENANT_ID.to_owned()),
+        ("MICROSOFT_GRAPH_ENDPOINT", cloud.graph().to_owned()),
+    ];
+    let unset = [
+        "IDENTITY_ENDPOINT",
+        "IDENTITY_HEADER",
+        "WEBSITE_AUTH_CLIENT_ID",
+        "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID",
+    ];
+    // Core Tools leave alone what the environment has already.
+    let settings = local_settings
+        .iter()
+        .filter(|(name, _)| std::env::var_os(name).is_none())
+        .map(|(name, value)| (name.clone(), Some(value.clone())));
+    let all: Vec<_> = settings
+        .chain(variables(set, unset))
+        .chain(own(&extra))
+        .collect();
+    Ok(Environment::new(move || all.clone()))
+}
+
+fn variables<const SET: usize, const UNSET: usize>(
+    set: [(&'static str, String); SET],
+    unset: [&'static str; UNSET],
+) -> impl Iterator<Item = (String, Option<String>)> {
+    let set = set
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Some(value)));
+    set.chain(unset.into_iter().map(|name| (name.to_owned(), None)))
+}
+
+fn own(extra: &[(String, String)]) -> impl Iterator<Item = (String, Option<String>)> {
+    extra
+        .iter()
+        .map(|(name, value)| (name.clone(), Some(value.clone())))
+}
+
+/// Why a sandbox did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The app's files are not valid.
+    App(AppFilesError),
+    /// The developer is not in the tenant.
+    Developer(UnknownPerson),
+    /// A port cannot be had, or a file cannot be written.
+    Io(io::Error),
+    /// The handler did not start, or did not stay.
+    Handler(HandlerFailure),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::App(error) => error.fmt(f),
+            Self::Developer(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+            Self::Handler(error) => write!(f, "the handler did not start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<AppFilesError> for StartError {
+    fn from(error: AppFilesError) -> Self {
+        Self::App(error)
+    }
+}
+
+impl From<UnknownPerson> for StartError {
+    fn from(error: UnknownPerson) -> Self {
+        Self::Developer(error)
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<HandlerFailure> for StartError {
+    fn from(error: HandlerFailure) -> Self {
+        Self::Handler(error)
+    }
+}
