@@ -1,5 +1,7 @@
 //! The handler as the Functions host meets it: its server in this process, with tools made for the tests.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod answers;
 mod envelopes;
 mod mishaps;

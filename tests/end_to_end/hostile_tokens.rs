@@ -38,8 +38,11 @@ async fn call(app: &App, headers: &[(&str, &str)], tenant: &str) -> Answer {
     app.hello_from(&app.client_with(&headers).await).await
 }
 
-/// Ada's token after `change`, and how the handler must refuse it.
-fn forgeries() -> Vec<(&'static str, fn(TokenSpec) -> TokenSpec)> {
+/// What somebody makes of Ada's token.
+type Forgery = fn(TokenSpec) -> TokenSpec;
+
+/// Forgeries, each with the outcome in the log.
+fn forgeries() -> Vec<(&'static str, Forgery)> {
     vec![
         ("token_refused", |token| token.signed_by(Signer::Nobody)),
         ("token_refused", |token| {

@@ -1,6 +1,8 @@
 //! The whole way: an MCP client, App Service Authentication, the Functions host, the real handler process, Entra ID
 //! and Microsoft Graph, all of it on this machine.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod concurrency;
 mod continuous_access;
 mod failures;

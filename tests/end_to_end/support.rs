@@ -1,6 +1,11 @@
 //! A sandbox with the real handler, and MCP clients of the people in it.
 
-use std::{collections::HashMap, path::Path, sync::Mutex, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Mutex,
+    time::Duration,
+};
 
 use rmcp::{
     RoleClient, ServiceExt,
@@ -148,13 +153,24 @@ impl Drop for App {
         }
         let secrets = self.sandbox.cloud().ledger().secrets();
         assert!(!secrets.is_empty());
-        // The middle of a token is enough to know it by, also when it was cut or broken over lines.
-        let leaked = secrets.iter().filter(|secret| {
-            let middle = secret.len() / 2;
-            said.contains(&secret[middle - 8..middle + 8])
-        });
+        // A token is known by its middle, also when it was cut or broken over lines.
+        let middles: HashSet<_> = secrets
+            .iter()
+            .map(|secret| middle(secret.as_bytes()))
+            .collect();
+        let leaked = said
+            .as_bytes()
+            .windows(MIDDLE)
+            .filter(|window| middles.contains(window));
         assert_eq!(leaked.count(), 0, "a secret was logged or answered");
     }
+}
+
+const MIDDLE: usize = 16;
+
+fn middle(secret: &[u8]) -> &[u8] {
+    let start = (secret.len() - MIDDLE) / 2;
+    &secret[start..start + MIDDLE]
 }
 
 fn options() -> SandboxOptions {
