@@ -83,10 +83,9 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Another's text for the log, cut to a length that any code or id has.
-pub(crate) fn shortened(text: &str) -> &str {
-    match text.char_indices().nth(80) {
-        Some((end, _)) => &text[..end],
-        None => text,
-    }
+/// A word of another's for the log, such as a code or an id: cut to a length that any of those has, and without
+/// what could forge a line or a field.
+pub(crate) fn word(text: &str) -> String {
+    let is_harmless = |c: &char| c.is_ascii_graphic() && !matches!(c, '"' | '\\');
+    text.chars().filter(is_harmless).take(80).collect()
 }

@@ -17,7 +17,7 @@ use reqwest::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    failure::{Failure, Remedy, shortened},
+    failure::{Failure, Remedy, word},
     outbound::{self, CallBudget, Reply},
     outbound_credential::{Error as CredentialError, OutboundCredential, busy_message},
 };
@@ -86,18 +86,20 @@ impl GraphClient {
 
     /// The signed-in user. Needs the delegated permission `User.Read`.
     pub async fn me(&self) -> Result<User, Failure> {
-        self.get("v1.0/me?$select=displayName,mail,userPrincipalName")
-            .await
+        let fields = ("$select", "displayName,mail,userPrincipalName");
+        self.get(&["v1.0", "me"], &[fields]).await
     }
 
-    /// Reads what stands at `path`, such as `v1.0/me/messages?$top=5`.
+    /// Reads a resource, such as `&["v1.0", "me", "messages"]` with `&[("$top", "5")]`.
     ///
+    /// Segments and values may come from a model: they are encoded, so none of them leads elsewhere.
     /// When Microsoft Graph revokes the token (continuous access evaluation), it is exchanged once more.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let url = self.root.join(path).map_err(|_| invalid_path(path))?;
-        if url.origin() != self.root.origin() {
-            return Err(invalid_path(path));
-        }
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T, Failure> {
+        let url = resource(&self.root, path, query);
         let scope = format!("{}.default", self.root);
         let token = self.credential.token(&[&scope]).await?;
         let mut reply = self.send(url.clone(), &token).await?;
@@ -182,9 +184,9 @@ fn failure(reply: &Reply) -> Failure {
         .with_action("check the path that the tool asks for"),
     };
     failure.with_detail(format_args!(
-        "Microsoft Graph: status {}, code {:?}, request-id {:?}",
+        "Microsoft Graph: status {}, code {}, request-id {}",
         reply.status.as_u16(),
-        shortened(&code),
+        word(&code),
         request_id(&reply.headers),
     ))
 }
@@ -204,25 +206,27 @@ fn unreadable(reply: &Reply) -> Failure {
         "Microsoft Graph answered with something unreadable. Please try again.",
     )
     .with_detail(format_args!(
-        "Microsoft Graph: {} bytes, request-id {:?}",
+        "Microsoft Graph: {} bytes, request-id {}",
         reply.body.len(),
         request_id(&reply.headers)
     ))
 }
 
-fn invalid_path(path: &str) -> Failure {
-    Failure::new(
-        "internal",
-        Remedy::Operator,
-        "The tool asked Microsoft Graph for something impossible.",
-    )
-    .with_action("give GraphClient a path such as v1.0/me")
-    .with_detail(format_args!("{path:?}"))
+fn resource(root: &Url, path: &[&str], query: &[(&str, &str)]) -> Url {
+    let mut url = root.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        // It leaves out `.` and `..`.
+        segments.pop_if_empty().extend(path);
+    }
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    url
 }
 
-fn request_id(headers: &HeaderMap) -> &str {
+fn request_id(headers: &HeaderMap) -> String {
     let id = headers.get("request-id").and_then(|id| id.to_str().ok());
-    shortened(id.unwrap_or_default())
+    word(id.unwrap_or("unknown"))
 }
 
 #[cfg(test)]
@@ -260,6 +264,27 @@ mod tests {
                 "{challenge}"
             );
         }
+    }
+
+    #[test]
+    fn a_segment_or_value_leads_nowhere_else() {
+        let root = Url::parse("https://graph.microsoft.com/").unwrap();
+        for (segment, url) in [
+            ("a b", "https://graph.microsoft.com/v1.0/me/a%20b"),
+            (
+                "../users/x",
+                "https://graph.microsoft.com/v1.0/me/..%2Fusers%2Fx",
+            ),
+            ("..", "https://graph.microsoft.com/v1.0/me"),
+            ("?a=b#c", "https://graph.microsoft.com/v1.0/me/%3Fa=b%23c"),
+        ] {
+            assert_eq!(resource(&root, &["v1.0", "me", segment], &[]).as_str(), url);
+        }
+        let url = resource(&root, &["v1.0"], &[("$select", "a&$top=1")]);
+        assert_eq!(
+            url.as_str(),
+            "https://graph.microsoft.com/v1.0?%24select=a%26%24top%3D1"
+        );
     }
 
     #[test]

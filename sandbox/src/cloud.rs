@@ -142,6 +142,8 @@ impl Cloud {
         })
         .workers(WORKERS)
         .keep_alive(KEEP_ALIVE)
+        // A busy client may take its time over a connection that it has opened.
+        .client_request_timeout(Duration::ZERO)
         .disable_signals()
         .listen(listener)?
         .run();

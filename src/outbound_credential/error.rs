@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::failure::{Failure, Remedy, shortened};
+use crate::failure::{Failure, Remedy, word};
 
 /// Longer than a model takes to repeat a refused call, shorter than a person takes to sign in.
 const REFUSAL_MEMORY: Duration = Duration::from_secs(5);
@@ -276,7 +276,7 @@ impl EntraError {
     /// Reads `body` as far as it can be read.
     pub fn parse(body: &[u8]) -> Self {
         let body: EntraErrorBody = serde_json::from_slice(body).unwrap_or_default();
-        let text = |value: &Value| shortened(value.as_str().unwrap_or_default()).to_owned();
+        let text = |value: &Value| word(value.as_str().unwrap_or_default());
         Self {
             error: text(&body.error),
             suberror: text(&body.suberror),
@@ -332,16 +332,16 @@ impl EntraError {
 
 impl fmt::Display for EntraError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Entra ID: error {:?}", self.error)?;
+        write!(f, "Entra ID: {}", self.error)?;
         if !self.suberror.is_empty() {
-            write!(f, ", suberror {:?}", self.suberror)?;
+            write!(f, ", {}", self.suberror)?;
         }
         for code in &self.codes {
             write!(f, ", AADSTS{code}")?;
         }
         write!(
             f,
-            ", trace id {:?}, correlation id {:?}",
+            ", trace id {}, correlation id {}",
             self.trace_id, self.correlation_id
         )
     }
@@ -381,9 +381,9 @@ mod tests {
     }
 
     #[test]
-    fn text_of_others_cannot_add_lines_to_the_log() {
-        let error = EntraError::parse(br#"{"error":"a\r\nERROR forged","trace_id":"\u001b[31m"}"#);
+    fn text_of_others_cannot_add_lines_or_fields_to_the_log() {
+        let error = EntraError::parse(br#"{"error":"a\r\nERROR forged","trace_id":"\u001b[31m","correlation_id":"\" outcome=\"ok"}"#);
         let line = error.to_string();
-        assert!(!line.contains(['\r', '\n', '\u{1b}']), "{line}");
+        assert!(!line.contains(['\r', '\n', '\u{1b}', '"']), "{line}");
     }
 }

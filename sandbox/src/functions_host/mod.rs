@@ -170,6 +170,8 @@ impl FunctionsHost {
                     .wrap(from_fn(system_key::check)),
             )
         })
+        // A busy client may take its time over a connection that it has opened.
+        .client_request_timeout(Duration::ZERO)
         .workers(2)
         .disable_signals()
         .listen(listener)?;
