@@ -224,7 +224,97 @@ fn short_pause() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::Method;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
     use super::*;
+
+    const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+    const BUSY: &str = "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+    /// Sends a request to a server that answers one connection after the other with `answers`, and then no more.
+    async fn sent_to(answers: &[&str], budget: &CallBudget) -> Result<Reply, SendError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let answers: Vec<_> = answers.iter().map(|answer| (*answer).to_owned()).collect();
+        let server = tokio::spawn(async move {
+            for answer in answers {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let _ = connection.read(&mut [0; 4096]).await;
+                let _ = connection.write_all(answer.as_bytes()).await;
+            }
+            std::future::pending::<()>().await;
+        });
+        let reply = send(Request::new(Method::GET, url.parse().unwrap()), budget).await;
+        server.abort();
+        reply
+    }
+
+    fn budget() -> CallBudget {
+        CallBudget::new(Duration::from_secs(20))
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let budget = budget();
+        let elsewhere = "HTTP/1.1 307 Elsewhere\r\nlocation: /\r\ncontent-length: 0\r\n\r\n";
+        let reply = sent_to(&[elsewhere, OK], &budget).await.unwrap();
+        assert_eq!((reply.status.as_u16(), budget.requests()), (307, 1));
+    }
+
+    #[tokio::test]
+    async fn an_answer_larger_than_the_limit_is_not_read() {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
+            MAX_BODY + 1
+        );
+        let answer = head + &" ".repeat(MAX_BODY + 1);
+        assert_eq!(
+            sent_to(&[&answer], &budget()).await.err(),
+            Some(SendError::TooLarge)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_broken_connection_and_a_busy_server_are_tried_once_more() {
+        for first in ["", BUSY] {
+            let budget = budget();
+            let reply = sent_to(&[first, OK], &budget).await.unwrap();
+            assert_eq!((reply.body.as_slice(), budget.requests()), (&b"ok"[..], 2));
+
+            let reply = sent_to(&[BUSY, BUSY, OK], &budget).await.unwrap();
+            assert_eq!((reply.status.as_u16(), budget.requests()), (503, 4));
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_repeated_when_no_time_is_left_for_it() {
+        let budget = CallBudget::new(LEAST_TIME_FOR_A_RETRY);
+        let reply = sent_to(&[BUSY, OK], &budget).await.unwrap();
+        assert_eq!((reply.status.as_u16(), budget.requests()), (503, 1));
+
+        let budget = CallBudget::new(Duration::from_secs(20));
+        let patient = "HTTP/1.1 429 Slow\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n";
+        let reply = sent_to(&[patient, OK], &budget).await.unwrap();
+        assert_eq!(
+            (reply.retry_after(), budget.requests()),
+            (Some(Duration::from_secs(60)), 1)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_takes_no_longer_than_the_call_has_left() {
+        let budget = CallBudget::new(Duration::from_millis(300));
+        assert_eq!(sent_to(&[], &budget).await.err(), Some(SendError::TimedOut));
+        assert_eq!(
+            sent_to(&[OK], &budget).await.err(),
+            Some(SendError::TimedOut)
+        );
+        assert_eq!(budget.requests(), 1);
+    }
 
     #[test]
     fn tokens_go_over_https_or_stay_on_this_machine() {

@@ -1,22 +1,36 @@
 //! Entra ID changes its keys, or is away for a while.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
 use sandbox::faults::{Effect, Endpoint};
 
-use crate::support::App;
+use crate::support::{App, until};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_go_on_while_the_signing_keys_rotate() {
+    const CALLERS: usize = 8;
     let app = App::start().await;
-    app.hello("user0").await;
-    for user in 1..=30 {
-        if user == 10 {
-            app.sandbox.cloud().rotate_keys();
+    let rotated = AtomicBool::new(false);
+    // Each caller calls as one new user after the other, so that every call verifies a new token.
+    let caller = async |caller: usize| {
+        let mut calls_after = 0;
+        for user in (caller..).step_by(CALLERS) {
+            let after = rotated.load(Ordering::Relaxed);
+            let answer = app.hello(&format!("user{user}")).await;
+            assert!(!answer.is_error, "user{user}: {}", answer.text);
+            calls_after += usize::from(after);
+            if calls_after == 5 {
+                break;
+            }
         }
-        assert!(
-            !app.hello(&format!("user{user}")).await.is_error,
-            "user{user}"
-        );
-    }
+    };
+    let rotation = async {
+        until(async || app.requests().graph.total > 20).await;
+        app.sandbox.cloud().rotate_keys();
+        rotated.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(join_all((0..CALLERS).map(caller)), rotation);
     assert_eq!(app.requests().keys.total, 2);
 }
 
