@@ -4,8 +4,9 @@ use std::{fmt, sync::Arc};
 
 use azure_core::credentials::TokenCredential;
 use futures_util::future::{BoxFuture, FutureExt};
-use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 
 use super::{invocation::Arguments, result::CallToolResult};
 use crate::{
@@ -96,8 +97,12 @@ impl<T: Tool> AnyTool for T {
         ToolDefinition {
             name: T::NAME,
             description: T::DESCRIPTION,
-            input_schema: object_schema::<T::Arguments>(),
-            output_schema: object_schema::<T::Output>(),
+            input_schema: object_schema::<T::Arguments>(
+                SchemaSettings::draft2020_12().with_transform(RecursiveTransform(leave_out_null)),
+            ),
+            output_schema: object_schema::<T::Output>(
+                SchemaSettings::draft2020_12().for_serialize(),
+            ),
         }
     }
 
@@ -122,9 +127,10 @@ impl<T: Tool> AnyTool for T {
     }
 }
 
-/// The schema of `T` in the form that the MCP extension demands: an object with `properties` and `required`.
-fn object_schema<T: JsonSchema>() -> Schema {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
+/// The schema of `T` as `settings` see it, in the form that the MCP extension demands: an object with `properties`
+/// and `required`.
+fn object_schema<T: JsonSchema>(settings: SchemaSettings) -> Schema {
+    let settings = settings.with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
@@ -132,13 +138,23 @@ fn object_schema<T: JsonSchema>() -> Schema {
     // The names and comments of Rust types mean nothing to a model; those of their fields do.
     schema.remove("title");
     schema.remove("description");
-    for (keyword, empty) in [
-        ("properties", serde_json::json!({})),
-        ("required", serde_json::json!([])),
-    ] {
+    for (keyword, empty) in [("properties", json!({})), ("required", json!([]))] {
         schema.ensure_object().entry(keyword).or_insert(empty);
     }
     schema
+}
+
+/// Makes `"type": ["string", "null"]` of an optional argument `"type": "string"`: models leave an optional argument
+/// out, and some of them reject a list of types.
+fn leave_out_null(schema: &mut Schema) {
+    let Some(Value::Array(types)) = schema.get_mut("type") else {
+        return;
+    };
+    types.retain(|name| name != "null");
+    if let [only] = types.as_slice() {
+        let only = only.clone();
+        schema.insert("type".into(), only);
+    }
 }
 
 fn invalid_arguments(tool: &str, error: &serde_json::Error) -> Failure {
@@ -191,5 +207,62 @@ impl fmt::Debug for Registry {
         f.debug_set()
             .entries(self.tools.iter().map(|tool| tool.name()))
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema counts")]
+    struct Search {
+        /// What to look for.
+        text: String,
+        /// How many at most.
+        top: Option<u32>,
+        filter: Option<Filter>,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema counts")]
+    struct Filter {
+        folder: Option<String>,
+    }
+
+    #[derive(Serialize, JsonSchema)]
+    struct Found {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        first: Option<String>,
+        last: Option<String>,
+    }
+
+    #[test]
+    fn an_optional_argument_has_one_type() {
+        let settings =
+            SchemaSettings::draft2020_12().with_transform(RecursiveTransform(leave_out_null));
+        let schema = object_schema::<Search>(settings).to_value();
+        assert_eq!(schema["required"], json!(["text"]));
+        assert_eq!(
+            schema["properties"]["text"]["description"],
+            "What to look for."
+        );
+        assert_eq!(schema["properties"]["top"]["type"], "integer");
+        let text = schema.to_string();
+        assert!(
+            !text.contains("[\"string\",\"null\"]") && !text.contains("$ref"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_results_schema_allows_what_the_result_may_be() {
+        let schema =
+            object_schema::<Found>(SchemaSettings::draft2020_12().for_serialize()).to_value();
+        assert_eq!(schema["required"], json!(["last"]));
+        assert_eq!(
+            schema["properties"]["last"]["type"],
+            json!(["string", "null"])
+        );
     }
 }

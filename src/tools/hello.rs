@@ -35,6 +35,8 @@ pub struct Greeting {
     /// The user's display name.
     name: String,
     /// The user's email address, or the user principal name where there is no mailbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     email: Option<String>,
 }
 
