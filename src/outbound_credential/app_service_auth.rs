@@ -23,7 +23,7 @@ const TENANT_CLAIMS: [&str; 2] = [
 ];
 
 /// Where a token was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenSource {
     /// `Authorization`: the MCP client's own token.
     Authorization,

@@ -68,7 +68,8 @@ impl fmt::Debug for UserAssertion {
 #[derive(Debug)]
 pub struct Verifier {
     checks: Arc<Checks>,
-    verified: RefreshingCache<TokenDigest, TenantId>,
+    /// By source too: what an id token need not have, an access token must.
+    verified: RefreshingCache<(TokenSource, TokenDigest), TenantId>,
 }
 
 /// What a caller's token is held against.
@@ -130,7 +131,7 @@ impl Verifier {
         let mut refusal = None;
         for &(source, token) in &principal.tokens {
             let digest: TokenDigest = Sha256::digest(token).into();
-            let tenant = match self.verified.peek(&digest).await {
+            let tenant = match self.verified.peek(&(source, digest)).await {
                 Some(tenant) => tenant,
                 None => match self.checks.read(source, token) {
                     Ok(unverified) => self.check(unverified, digest, budget).await?,
@@ -165,7 +166,7 @@ impl Verifier {
         let claims = unverified.claims;
         let budget = budget.clone();
         self.verified
-            .get(digest, || async move {
+            .get((unverified.source, digest), || async move {
                 let keys = checks.keys.get(&tenant, &key_id, &budget).await?;
                 verify_signature(token.secret(), &claims, &keys)?;
                 let expires_on = UNIX_EPOCH + Duration::from_secs(claims.exp) + CLOCK_SKEW;

@@ -194,3 +194,26 @@ async fn the_first_token_for_this_app_counts_and_others_are_passed_over() {
     ];
     assert!(call(&app, &headers, TENANT_ID).await.is_error);
 }
+
+#[tokio::test]
+async fn an_id_token_counts_where_app_service_puts_it_and_nowhere_else() {
+    let app = unguarded().await;
+    let cloud = app.sandbox.cloud();
+    let spec = || cloud.access_token_spec("ada").unwrap();
+    let id_token = cloud.sign(spec().without("scp").without("azp"));
+    // Entra ID's stand-in exchanges access tokens only, so this one passes the handler's checks and is refused there.
+    let headers = [("x-ms-token-aad-id-token", id_token.as_str())];
+    assert!(call(&app, &headers, TENANT_ID).await.is_error);
+    assert_eq!(app.requests().token.total, 1);
+
+    let bearer = format!("Bearer {id_token}");
+    assert!(
+        call(&app, &[("authorization", &bearer)], TENANT_ID)
+            .await
+            .is_error
+    );
+    let of_an_app = cloud.sign(spec().without("scp"));
+    let headers = [("x-ms-token-aad-id-token", of_an_app.as_str())];
+    assert!(call(&app, &headers, TENANT_ID).await.is_error);
+    assert_eq!(app.requests().token.total, 1);
+}
