@@ -8,13 +8,20 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
+use rustls::ServerConfig;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::directory::{Directory, IDENTIFIER_URI, MCP_SERVER, Person, TENANT_ID, UnknownPerson};
+use crate::directory::{
+    AZURE_CLI, Directory, IDENTIFIER_URI, MCP_SERVER, Person, SCOPE, TENANT_ID, UnknownPerson,
+    VISUAL_STUDIO_CODE,
+};
 use crate::entra::{
-    self, AccessTokenClaims, Clock, SigningKeys, TokenRefusal, TokenSpec, Tokens, unverified_claims,
+    self, AccessTokenClaims, Authority, Certificate, Clock, Grants, SignIns, SigningKeys,
+    TokenRefusal, TokenSpec, Tokens, unverified_claims,
 };
 use crate::faults::Faults;
 use crate::ledger::Ledger;
@@ -41,6 +48,11 @@ pub struct CloudOptions {
     pub refresh_in: Option<Duration>,
     /// How long the tokens of MCP clients live. Whole seconds.
     pub user_token_lifetime: Duration,
+    /// Entra refuses a `resource` that is not the API of the scope (`AADSTS9010010`), as it does since March 2026.
+    /// Otherwise it ignores the parameter.
+    pub strict_resource: bool,
+    /// Entra listens on https as well, for clients that demand it. See [`Cloud::tls_authority`].
+    pub tls: bool,
     /// Keeps every secret issued in the [`Ledger`], so that a test can search all output for them.
     pub record_secrets: bool,
 }
@@ -54,6 +66,8 @@ impl Default for CloudOptions {
             graph_token_lifetime: Duration::from_secs(60 * 60),
             refresh_in: None,
             user_token_lifetime: Duration::from_secs(75 * 60),
+            strict_resource: false,
+            tls: false,
             record_secrets: false,
         }
     }
@@ -84,6 +98,7 @@ impl fmt::Debug for GraphToken {
 pub struct Cloud {
     state: Arc<CloudState>,
     identity_endpoint: String,
+    tls: Option<Tls>,
     servers: Vec<ServerHandle>,
 }
 
@@ -96,16 +111,30 @@ impl Cloud {
         let (login, authority) = listen(options.login_port)?;
         let (graph, graph_url) = listen(options.graph_port)?;
         let (identity, identity_url) = listen(options.identity_port)?;
+        let https = options.tls.then(HttpsListener::open).transpose()?;
         let keys = tokio::task::spawn_blocking(SigningKeys::generate)
             .await
             .map_err(io::Error::other)?;
 
+        let login_authority = Authority {
+            origin: authority.clone(),
+        };
+        let authorities = [
+            Some(&login_authority),
+            https.as_ref().map(|https| &https.authority),
+        ];
         let state = Arc::new(CloudState {
             tokens: Tokens {
-                issuer: format!("{authority}/{TENANT_ID}/v2.0"),
+                issuers: authorities
+                    .into_iter()
+                    .flatten()
+                    .map(Authority::issuer)
+                    .collect(),
                 keys,
                 clock: Clock::default(),
             },
+            sign_ins: SignIns::default(),
+            grants: Grants::default(),
             ledger: Ledger::new(options.record_secrets),
             faults: Faults::default(),
             directory: Directory::default(),
@@ -118,34 +147,51 @@ impl Cloud {
         let mut cloud = Self {
             state,
             identity_endpoint: format!("{identity_url}{}", managed_identity::PATH),
+            tls: None,
             servers: Vec::new(),
         };
-        cloud.serve(login, |config| {
+        cloud.serve(login, None, move |config| {
             control::routes(config);
-            entra::routes(config);
+            entra::routes(config, login_authority.clone());
         })?;
-        cloud.serve(graph, graph::routes)?;
-        cloud.serve(identity, managed_identity::routes)?;
+        if let Some(https) = https {
+            let authority = https.authority;
+            cloud.tls = Some(Tls {
+                authority: authority.origin.clone(),
+                ca_certificate_pem: https.certificate.authority_pem,
+            });
+            cloud.serve(
+                https.listener,
+                Some(https.certificate.server),
+                move |config| entra::routes(config, authority.clone()),
+            )?;
+        }
+        cloud.serve(graph, None, graph::routes)?;
+        cloud.serve(identity, None, managed_identity::routes)?;
         Ok(cloud)
     }
 
     fn serve(
         &mut self,
         listener: TcpListener,
-        routes: fn(&mut web::ServiceConfig),
+        tls: Option<ServerConfig>,
+        routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<()> {
         let state = self.state.clone();
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::from(state.clone()))
-                .configure(routes)
+                .configure(&routes)
         })
         .workers(WORKERS)
         .keep_alive(KEEP_ALIVE)
         // A busy client may take its time over a connection that it has opened.
         .client_request_timeout(Duration::ZERO)
-        .disable_signals()
-        .listen(listener)?
+        .disable_signals();
+        let server = match tls {
+            Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+            None => server.listen(listener)?,
+        }
         .run();
         self.servers.push(server.handle());
         tokio::spawn(server);
@@ -167,6 +213,18 @@ impl Cloud {
     /// Entra's address: `http://127.0.0.1:{port}`.
     pub fn authority(&self) -> &str {
         &self.state.authority
+    }
+
+    /// Entra's other address, `https://localhost:{port}`, with [`tls`](CloudOptions::tls). Its metadata and tokens name
+    /// this origin; the tokens of both are good everywhere.
+    pub fn tls_authority(&self) -> Option<&str> {
+        self.tls.as_ref().map(|tls| tls.authority.as_str())
+    }
+
+    /// The certificate, in PEM, of the authority that vouches for [`tls_authority`](Self::tls_authority). It is made
+    /// anew at each start: trust it in a test, never in a system.
+    pub fn ca_certificate_pem(&self) -> Option<&str> {
+        self.tls.as_ref().map(|tls| tls.ca_certificate_pem.as_str())
     }
 
     /// Graph's address: `http://127.0.0.1:{port}`.
@@ -269,6 +327,8 @@ pub(crate) struct CloudState {
     pub(crate) graph: String,
     pub(crate) directory: Directory,
     pub(crate) tokens: Tokens,
+    pub(crate) sign_ins: SignIns,
+    pub(crate) grants: Grants,
     pub(crate) faults: Faults,
     pub(crate) ledger: Ledger,
     pub(crate) identity_header: RwLock<String>,
@@ -281,16 +341,19 @@ impl CloudState {
 
     fn access_token_spec(&self, person: &str) -> Result<TokenSpec, UnknownPerson> {
         let person = self.directory.person(person)?;
+        let lifetime = self.options.user_token_lifetime;
         Ok(self
             .tokens
-            .user_token(&person, self.options.user_token_lifetime))
+            .user_token(&person, &VISUAL_STUDIO_CODE, SCOPE, lifetime))
     }
 
     pub(crate) fn graph_token(&self, person: &str) -> Result<GraphToken, UnknownPerson> {
         let person = self.directory.person(person)?;
-        let token = self.tokens.developer_graph_token(
+        let token = self.tokens.graph_token(
             &person,
+            &AZURE_CLI,
             &self.graph,
+            "User.Read email openid profile",
             self.options.graph_token_lifetime,
         );
         Ok(GraphToken {
@@ -308,10 +371,42 @@ impl CloudState {
         token
     }
 
+    /// Makes a code, a refresh token or an id that nobody can guess, and records it as a secret.
+    pub(crate) fn new_secret(&self) -> String {
+        let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+        self.ledger.record_secret(&secret);
+        secret
+    }
+
     /// Whom an unverified token speaks of.
     pub(crate) fn person_of(&self, token: &str) -> Option<Person> {
         self.directory
             .person_by_object_id(unverified_claims(token)?.object_id()?)
+    }
+}
+
+/// How Entra is reached on https.
+struct Tls {
+    authority: String,
+    ca_certificate_pem: String,
+}
+
+/// A listener for https, before it serves.
+struct HttpsListener {
+    listener: TcpListener,
+    authority: Authority,
+    certificate: Certificate,
+}
+
+impl HttpsListener {
+    fn open() -> io::Result<Self> {
+        let listener = loopback::listen(0)?;
+        let origin = format!("https://localhost:{}", listener.local_addr()?.port());
+        Ok(Self {
+            listener,
+            authority: Authority { origin },
+            certificate: Certificate::generate()?,
+        })
     }
 }
 

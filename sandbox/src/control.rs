@@ -16,8 +16,9 @@ const HELP: &str = r#"The sandbox's control endpoint
 GET    /sandbox                      this text
 GET    /sandbox/token/{person}       the access token of the person's MCP client, as text
 GET    /sandbox/graph-token/{person} a token for Microsoft Graph as a developer tool hands it out, as JSON
+GET    /sandbox/consent/{person}     what the person has consented to, as JSON
 POST   /sandbox/consent/{person}     the person consents that the MCP server reads the profile
-DELETE /sandbox/consent/{person}     the person takes the consent back
+DELETE /sandbox/consent/{person}     the person takes every consent back
 GET    /sandbox/ledger               requests so far, by endpoint and person
 POST   /sandbox/ledger/reset         count from zero
 GET    /sandbox/faults               the faults in force
@@ -51,6 +52,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
             .route("", web::get().to(help))
             .route("/token/{person}", web::get().to(token))
             .route("/graph-token/{person}", web::get().to(graph_token))
+            .route("/consent/{person}", web::get().to(list_consents))
             .route("/consent/{person}", web::post().to(record_consent))
             .route("/consent/{person}", web::delete().to(revoke_consent))
             .route("/ledger", web::get().to(ledger))
@@ -122,6 +124,14 @@ async fn graph_token(
         .graph_token(&person)
         .map(|token| HttpResponse::Ok().json(token))
         .map_err(not_found)
+}
+
+async fn list_consents(
+    cloud: web::Data<CloudState>,
+    person: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    let person = find(&cloud, &person)?;
+    Ok(HttpResponse::Ok().json(cloud.directory.consents(&person)))
 }
 
 async fn record_consent(

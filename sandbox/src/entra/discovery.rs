@@ -6,14 +6,15 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
+use super::authority::Authority;
 use super::{check_tenant, correlation_id, strike};
 use crate::cloud::CloudState;
-use crate::directory::TENANT_ID;
 use crate::faults::Endpoint;
 
 /// `GET /{tenant}/v2.0/.well-known/openid-configuration`
 pub(super) async fn metadata(
     cloud: web::Data<CloudState>,
+    authority: web::Data<Authority>,
     tenant: web::Path<String>,
     request: HttpRequest,
 ) -> HttpResponse {
@@ -24,13 +25,12 @@ pub(super) async fn metadata(
     if let Err(error) = check_tenant(&tenant) {
         return error.respond(&cloud.tokens.clock, correlation_id(&request));
     }
-    let base = format!("{}/{TENANT_ID}", cloud.authority);
     HttpResponse::Ok().json(json!({
-        "issuer": cloud.tokens.issuer,
-        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
-        "end_session_endpoint": format!("{base}/oauth2/v2.0/logout"),
-        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+        "issuer": authority.issuer(),
+        "authorization_endpoint": authority.url("oauth2/v2.0/authorize"),
+        "token_endpoint": authority.url("oauth2/v2.0/token"),
+        "end_session_endpoint": authority.url("oauth2/v2.0/logout"),
+        "jwks_uri": authority.url("discovery/v2.0/keys"),
         "userinfo_endpoint": format!("{}/oidc/userinfo", cloud.graph),
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "response_modes_supported": ["query", "fragment", "form_post"],
@@ -51,6 +51,7 @@ pub(super) async fn metadata(
 /// `GET /{tenant}/discovery/v2.0/keys`
 pub(super) async fn keys(
     cloud: web::Data<CloudState>,
+    authority: web::Data<Authority>,
     tenant: web::Path<String>,
     request: HttpRequest,
 ) -> HttpResponse {
@@ -59,7 +60,7 @@ pub(super) async fn keys(
         return response;
     }
     match check_tenant(&tenant) {
-        Ok(()) => HttpResponse::Ok().json(cloud.tokens.keys.json_web_key_set(&cloud.tokens.issuer)),
+        Ok(()) => HttpResponse::Ok().json(cloud.tokens.keys.json_web_key_set(&authority.issuer())),
         Err(error) => error.respond(&cloud.tokens.clock, correlation_id(&request)),
     }
 }

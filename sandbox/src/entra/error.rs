@@ -64,6 +64,23 @@ impl EntraError {
     )
     .suberror("token_expired");
 
+    pub(crate) const LOGIN_REQUIRED: Self = Self::new(
+        50058,
+        BAD_REQUEST,
+        "login_required",
+        "A silent sign-in was asked for, but the user is not signed in.",
+    );
+    pub(crate) const CONSENT_DECLINED: Self = Self::new(
+        65004,
+        BAD_REQUEST,
+        "access_denied",
+        "The user declined to consent to the permissions that the application asks for.",
+    );
+    pub(crate) const SIGN_IN_EXPIRED: Self = Self::invalid_grant(
+        50089,
+        "The sign-in is no longer under way. Go back to the application and start again.",
+    );
+
     // What is wrong with the user's assertion.
     pub(crate) const ASSERTION_EXPIRED: Self =
         Self::invalid_grant(500133, "The assertion is not within its valid time range.");
@@ -73,12 +90,8 @@ impl EntraError {
     );
     pub(crate) const ASSERTION_SIGNATURE: Self =
         Self::invalid_grant(50013, "The assertion failed signature validation.");
-    pub(crate) const ASSERTION_MALFORMED: Self = Self::new(
-        50027,
-        BAD_REQUEST,
-        "invalid_request",
-        "The assertion is not a well-formed JWT.",
-    );
+    pub(crate) const ASSERTION_MALFORMED: Self =
+        Self::invalid_request(50027, "The assertion is not a well-formed JWT.");
     pub(crate) const ASSERTION_APP_ONLY: Self = Self::new(
         7000114,
         BAD_REQUEST,
@@ -109,10 +122,8 @@ impl EntraError {
         700024,
         "The client assertion is not within its valid time range.",
     );
-    pub(crate) const NO_FEDERATED_CREDENTIAL: Self = Self::new(
+    pub(crate) const NO_FEDERATED_CREDENTIAL: Self = Self::invalid_request(
         70021,
-        BAD_REQUEST,
-        "invalid_request",
         "No federated credential matches the issuer, subject and audience of the client assertion.",
     );
     pub(crate) const FEDERATED_ISSUER: Self = Self::invalid_client(
@@ -132,6 +143,68 @@ impl EntraError {
         "A federated credential matches the subject of the client assertion but for upper and lower case.",
     );
 
+    pub(crate) const CLIENT_IS_PUBLIC: Self = Self::invalid_client(
+        700025,
+        "The client is public: it must present neither `client_assertion` nor `client_secret`.",
+    );
+
+    // What is wrong with the code or the refresh token.
+    pub(crate) const GRANT_INVALID: Self =
+        Self::invalid_grant(70000, "The code or refresh token is not valid.");
+    pub(crate) const CODE_EXPIRED: Self =
+        Self::invalid_grant(70008, "The authorization code has expired.");
+    pub(crate) const CODE_REDEEMED: Self =
+        Self::invalid_grant(54005, "The authorization code was already redeemed.");
+    pub(crate) const CODE_REDIRECT_URI: Self = Self::invalid_client(
+        500112,
+        "The redirect URI is not the one that the authorization code was asked for with.",
+    );
+    pub(crate) const CODE_VERIFIER_MISSING: Self = Self::invalid_grant(
+        50148,
+        "The authorization request had a `code_challenge`, but there is no `code_verifier`.",
+    );
+    pub(crate) const CODE_VERIFIER: Self = Self::invalid_grant(
+        501481,
+        "The `code_verifier` does not match the `code_challenge` of the authorization request.",
+    );
+    pub(crate) const REFRESH_TOKEN_EXPIRED: Self = Self::invalid_grant(
+        700082,
+        "The refresh token has expired: it was not used for too long.",
+    );
+
+    // What is wrong with the authorization request.
+    pub(crate) const REDIRECT_URI: Self = Self::invalid_request(
+        50011,
+        "The redirect URI is not one of those registered for the application.",
+    );
+    pub(crate) const REDIRECT_URI_MISSING: Self =
+        Self::invalid_request(900971, "The request has no redirect URI.");
+    pub(crate) const RESPONSE_TYPE: Self = Self::new(
+        70005,
+        BAD_REQUEST,
+        "unsupported_response_type",
+        "The response type is not supported.",
+    );
+    pub(crate) const ID_TOKEN_DISABLED: Self = Self::new(
+        700054,
+        BAD_REQUEST,
+        "unsupported_response_type",
+        "The response type `id_token` is not enabled for the application.",
+    );
+    pub(crate) const RESPONSE_MODE: Self =
+        Self::invalid_request(70007, "The response mode is not supported.");
+    pub(crate) const PROMPT: Self = Self::invalid_request(90023, "The `prompt` is not supported.");
+    pub(crate) const CODE_CHALLENGE_MISSING: Self = Self::invalid_request(
+        50147,
+        "There is a `code_challenge_method`, but no `code_challenge`.",
+    );
+    pub(crate) const CODE_CHALLENGE_METHOD: Self =
+        Self::invalid_request(50149, "The `code_challenge_method` is not supported.");
+    pub(crate) const CODE_CHALLENGE_SIZE: Self = Self::invalid_request(
+        501491,
+        "The `code_challenge` must have between 43 and 128 characters.",
+    );
+
     // What is wrong with the request.
     pub(crate) const TENANT_NOT_FOUND: Self = Self::new(
         90002,
@@ -139,18 +212,10 @@ impl EntraError {
         "invalid_tenant",
         "There is no such tenant.",
     );
-    pub(crate) const MALFORMED_REQUEST: Self = Self::new(
-        9002313,
-        BAD_REQUEST,
-        "invalid_request",
-        "The request is malformed.",
-    );
-    pub(crate) const PARAMETER_MISSING: Self = Self::new(
-        900144,
-        BAD_REQUEST,
-        "invalid_request",
-        "The request body lacks a parameter.",
-    );
+    pub(crate) const MALFORMED_REQUEST: Self =
+        Self::invalid_request(9002313, "The request is malformed.");
+    pub(crate) const PARAMETER_MISSING: Self =
+        Self::invalid_request(900144, "The request lacks a parameter.");
     pub(crate) const UNSUPPORTED_GRANT: Self = Self::new(
         70003,
         BAD_REQUEST,
@@ -162,6 +227,26 @@ impl EntraError {
         BAD_REQUEST,
         "invalid_scope",
         "The scope is not valid.",
+    );
+    pub(crate) const SCOPE_OF_SEVERAL_RESOURCES: Self = Self::invalid_request(
+        28000,
+        "The scope is not valid, because it names more than one resource.",
+    );
+    pub(crate) const SCOPE_REQUIRED: Self = Self::invalid_request(
+        28003,
+        "The authorization code is good for more than one resource: the request must have a scope.",
+    );
+    pub(crate) const SCOPE_UNKNOWN: Self = Self::new(
+        650053,
+        BAD_REQUEST,
+        "invalid_client",
+        "The application asked for a permission that the resource does not have.",
+    );
+    pub(crate) const RESOURCE_MISMATCH: Self = Self::new(
+        9010010,
+        BAD_REQUEST,
+        "invalid_target",
+        "The `resource` of the request is not the API of the scope that it asks for.",
     );
     pub(crate) const RESOURCE_NOT_FOUND: Self = Self::new(
         500011,
@@ -184,6 +269,9 @@ impl EntraError {
         Self::EXTERNAL_CHALLENGE,
         Self::BLOCKED_BY_POLICY,
         Self::SIGN_IN_FREQUENCY,
+        Self::LOGIN_REQUIRED,
+        Self::CONSENT_DECLINED,
+        Self::SIGN_IN_EXPIRED,
         Self::ASSERTION_EXPIRED,
         Self::ASSERTION_AUDIENCE,
         Self::ASSERTION_SIGNATURE,
@@ -200,11 +288,32 @@ impl EntraError {
         Self::FEDERATED_AUDIENCE,
         Self::FEDERATED_SUBJECT,
         Self::FEDERATED_SUBJECT_CASE,
+        Self::CLIENT_IS_PUBLIC,
+        Self::GRANT_INVALID,
+        Self::CODE_EXPIRED,
+        Self::CODE_REDEEMED,
+        Self::CODE_REDIRECT_URI,
+        Self::CODE_VERIFIER_MISSING,
+        Self::CODE_VERIFIER,
+        Self::REFRESH_TOKEN_EXPIRED,
+        Self::REDIRECT_URI,
+        Self::REDIRECT_URI_MISSING,
+        Self::RESPONSE_TYPE,
+        Self::ID_TOKEN_DISABLED,
+        Self::RESPONSE_MODE,
+        Self::PROMPT,
+        Self::CODE_CHALLENGE_MISSING,
+        Self::CODE_CHALLENGE_METHOD,
+        Self::CODE_CHALLENGE_SIZE,
         Self::TENANT_NOT_FOUND,
         Self::MALFORMED_REQUEST,
         Self::PARAMETER_MISSING,
         Self::UNSUPPORTED_GRANT,
         Self::INVALID_SCOPE,
+        Self::SCOPE_OF_SEVERAL_RESOURCES,
+        Self::SCOPE_REQUIRED,
+        Self::SCOPE_UNKNOWN,
+        Self::RESOURCE_MISMATCH,
         Self::RESOURCE_NOT_FOUND,
         Self::REQUEST_LOOP,
     ];
@@ -226,6 +335,10 @@ impl EntraError {
 
     const fn invalid_client(code: u32, description: &'static str) -> Self {
         Self::new(code, UNAUTHORIZED, "invalid_client", description)
+    }
+
+    const fn invalid_request(code: u32, description: &'static str) -> Self {
+        Self::new(code, BAD_REQUEST, "invalid_request", description)
     }
 
     const fn suberror(mut self, suberror: &'static str) -> Self {
@@ -254,34 +367,67 @@ impl EntraError {
         self.code
     }
 
-    /// The response. The correlation id is the caller's `client-request-id`, if it sent one.
-    pub(crate) fn respond(&self, clock: &Clock, correlation_id: Option<Uuid>) -> HttpResponse {
-        let trace_id = Uuid::new_v4();
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
-        HttpResponse::build(status)
-            .insert_header(("x-ms-request-id", trace_id.to_string()))
-            .insert_header(("Cache-Control", "no-store, no-cache"))
-            .json(self.body(
-                &clock.timestamp(),
-                trace_id,
-                correlation_id.unwrap_or_else(Uuid::new_v4),
-            ))
+    /// What exactly is wrong, without the number.
+    pub(crate) fn description(&self) -> &str {
+        &self.description
     }
 
-    fn body(&self, timestamp: &str, trace_id: Uuid, correlation_id: Uuid) -> Value {
+    /// The same failure under another OAuth error, as it is called at another endpoint.
+    pub(crate) fn called(mut self, error: &'static str) -> Self {
+        self.error = error;
+        self.suberror = None;
+        self
+    }
+
+    /// The response of the token endpoint.
+    pub(crate) fn respond(&self, clock: &Clock, correlation_id: Option<Uuid>) -> HttpResponse {
+        let occurrence = Occurrence::new(clock, correlation_id);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
+        HttpResponse::build(status)
+            .insert_header(("x-ms-request-id", occurrence.trace_id.to_string()))
+            .insert_header(("Cache-Control", "no-store, no-cache"))
+            .json(self.body(&occurrence))
+    }
+
+    /// What the authorization endpoint sends back to the client (RFC 6749, section 4.1.2.1).
+    pub(crate) fn parameters(&self, clock: &Clock) -> Vec<(&'static str, String)> {
+        vec![
+            ("error", self.error.to_owned()),
+            (
+                "error_description",
+                self.message(&Occurrence::new(clock, None)),
+            ),
+            ("error_uri", self.uri()),
+        ]
+    }
+
+    fn message(&self, occurrence: &Occurrence) -> String {
         let Self {
             code, description, ..
         } = self;
+        let Occurrence {
+            timestamp,
+            trace_id,
+            correlation_id,
+        } = occurrence;
+        format!(
+            "AADSTS{code}: {description}\r\nTrace ID: {trace_id}\r\nCorrelation ID: {correlation_id}\r\nTimestamp: {timestamp}"
+        )
+    }
+
+    fn uri(&self) -> String {
+        format!("https://login.microsoftonline.com/error?code={}", self.code)
+    }
+
+    fn body(&self, occurrence: &Occurrence) -> Value {
         let mut body = json!({
             "error": self.error,
-            "error_description": format!(
-                "AADSTS{code}: {description}\r\nTrace ID: {trace_id}\r\nCorrelation ID: {correlation_id}\r\nTimestamp: {timestamp}"
-            ),
-            "error_codes": [code],
-            "timestamp": timestamp,
-            "trace_id": trace_id.to_string(),
-            "correlation_id": correlation_id.to_string(),
-            "error_uri": format!("https://login.microsoftonline.com/error?code={code}"),
+            "error_description": self.message(occurrence),
+            "error_codes": [self.code],
+            "timestamp": occurrence.timestamp,
+            "trace_id": occurrence.trace_id.to_string(),
+            "correlation_id": occurrence.correlation_id.to_string(),
+            "error_uri": self.uri(),
         });
         if let Some(suberror) = self.suberror {
             body["suberror"] = suberror.into();
@@ -294,16 +440,40 @@ impl EntraError {
     }
 }
 
+/// One time that an error is answered: by this, an operator finds it in the logs.
+pub(crate) struct Occurrence {
+    pub(crate) timestamp: String,
+    pub(crate) trace_id: Uuid,
+    pub(crate) correlation_id: Uuid,
+}
+
+impl Occurrence {
+    /// The correlation id is the caller's `client-request-id`, if it sent one.
+    pub(crate) fn new(clock: &Clock, correlation_id: Option<Uuid>) -> Self {
+        Self {
+            timestamp: clock.timestamp(),
+            trace_id: Uuid::new_v4(),
+            correlation_id: correlation_id.unwrap_or_else(Uuid::new_v4),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
 
+    fn occurrence() -> Occurrence {
+        Occurrence {
+            timestamp: "2026-01-02 03:04:05Z".to_owned(),
+            trace_id: Uuid::nil(),
+            correlation_id: Uuid::max(),
+        }
+    }
+
     fn body(code: u32) -> Value {
-        EntraError::from_code(code)
-            .unwrap()
-            .body("2026-01-02 03:04:05Z", Uuid::nil(), Uuid::max())
+        EntraError::from_code(code).unwrap().body(&occurrence())
     }
 
     #[test]
@@ -370,7 +540,7 @@ mod tests {
     #[test]
     fn a_reason_is_part_of_the_description() {
         let error = EntraError::UNSUPPORTED_GRANT.because("It was `password`.");
-        let body = error.body("", Uuid::nil(), Uuid::nil());
+        let body = error.body(&occurrence());
         assert!(
             body["error_description"]
                 .as_str()

@@ -1,35 +1,54 @@
-//! Microsoft Entra ID: metadata, keys and the token endpoint of one tenant.
+//! Microsoft Entra ID: metadata, keys, sign-in and the token endpoint of one tenant.
 
+mod authority;
+mod authorize;
+mod certificate;
+mod client_authentication;
 mod clock;
 mod discovery;
 mod error;
+mod grants;
 mod on_behalf_of;
+mod pages;
+mod pkce;
+mod redirect_uri;
+mod reply;
+mod requested_claims;
+mod scope;
+mod sign_in;
 mod signing_keys;
+mod token;
 mod tokens;
 
-use actix_web::error::UrlencodedError;
 use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use uuid::Uuid;
 
 pub use self::error::EntraError;
 pub use self::tokens::{AccessTokenClaims, Signer, TokenRefusal, TokenSpec};
 
+pub(crate) use self::authority::Authority;
+pub(crate) use self::certificate::Certificate;
 pub(crate) use self::clock::Clock;
+pub(crate) use self::grants::Grants;
+pub(crate) use self::sign_in::SignIns;
 pub(crate) use self::signing_keys::SigningKeys;
 pub(crate) use self::tokens::{CHALLENGE_CLAIM, Tokens, unverified_claims};
 
-use self::on_behalf_of::TokenRequest;
+use self::scope::{Scopes, api_named};
 use crate::cloud::CloudState;
-use crate::directory::TENANT_ID;
+use crate::directory::{Person, TENANT_ID};
 use crate::faults::{Call, Effect, Endpoint, Struck};
 
 /// Entra accepts long forms: a token of a user in many groups is long.
 const FORM_LIMIT: usize = 1024 * 1024;
 
 /// The routes of the authority.
-pub(crate) fn routes(config: &mut web::ServiceConfig) {
+pub(crate) fn routes(config: &mut web::ServiceConfig, authority: Authority) {
     config
+        .app_data(web::Data::new(authority))
         .app_data(web::FormConfig::default().limit(FORM_LIMIT))
         .route(
             "/{tenant}/v2.0/.well-known/openid-configuration",
@@ -39,42 +58,12 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
             "/{tenant}/discovery/v2.0/keys",
             web::get().to(discovery::keys),
         )
-        .route("/{tenant}/oauth2/v2.0/token", web::post().to(token));
-}
-
-async fn token(
-    cloud: web::Data<CloudState>,
-    tenant: web::Path<String>,
-    request: HttpRequest,
-    form: Result<web::Form<TokenRequest>, actix_web::Error>,
-) -> HttpResponse {
-    let person = form
-        .as_ref()
-        .ok()
-        .and_then(|form| cloud.person_of(form.assertion.as_deref()?));
-    let person = person.as_ref().map(|person| person.name.as_str());
-    cloud.ledger.record(Endpoint::Token, person);
-    if let Some(response) = strike(&cloud, Endpoint::Token, person, &request).await {
-        return response;
-    }
-
-    let outcome = check_tenant(&tenant)
-        .and_then(|()| {
-            form.map_err(|error| EntraError::MALFORMED_REQUEST.because(form_fault(&error)))
-        })
-        .and_then(|form| on_behalf_of::exchange(&cloud, &form));
-    match outcome {
-        Ok(token) => {
-            tracing::debug!(person, "token for Graph issued on behalf of the user");
-            HttpResponse::Ok()
-                .insert_header(("Cache-Control", "no-store, no-cache"))
-                .json(token)
-        }
-        Err(error) => {
-            tracing::debug!(person, code = error.code(), "token refused");
-            error.respond(&cloud.tokens.clock, correlation_id(&request))
-        }
-    }
+        .route(
+            "/{tenant}/oauth2/v2.0/authorize",
+            web::get().to(authorize::authorize),
+        )
+        .route("/{tenant}/oauth2/v2.0/token", web::post().to(token::token))
+        .configure(sign_in::routes);
 }
 
 /// The response of the fault that the request meets, if any.
@@ -116,14 +105,38 @@ fn check_tenant(tenant: &str) -> Result<(), EntraError> {
     }
 }
 
-/// What is wrong with a form, without its content.
-fn form_fault(error: &actix_web::Error) -> String {
-    match error.as_error::<UrlencodedError>() {
-        // Names the field.
-        Some(UrlencodedError::Parse(error)) => error.to_string(),
-        Some(error) => error.to_string(),
-        None => "It is not a form.".to_owned(),
+/// With [`strict_resource`](crate::cloud::CloudOptions::strict_resource), the resource indicator (RFC 8707) must be the
+/// API of the scopes.
+fn check_resource(
+    cloud: &CloudState,
+    resource: Option<&str>,
+    scopes: &Scopes,
+) -> Result<(), EntraError> {
+    match resource {
+        Some(resource) if cloud.options.strict_resource => {
+            api_named(&cloud.graph, resource.trim_end_matches('/'))
+                .filter(|api| scopes.apis().contains(api))
+                .map(|_| ())
+                .ok_or_else(|| {
+                    EntraError::RESOURCE_MISMATCH.because(format!("It was `{resource}`."))
+                })
+        }
+        _ => Ok(()),
     }
+}
+
+/// A parameter that must be there and not empty.
+fn required<'a>(value: &'a Option<String>, name: &str) -> Result<&'a str, EntraError> {
+    value
+        .as_deref()
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| EntraError::PARAMETER_MISSING.because(format!("It is `{name}`.")))
+}
+
+/// What Microsoft's libraries tell accounts apart by: the person's and the tenant's id.
+fn client_info(person: &Person) -> String {
+    let info = json!({"uid": person.object_id, "utid": TENANT_ID});
+    URL_SAFE_NO_PAD.encode(info.to_string())
 }
 
 /// The caller's name for the request.

@@ -14,15 +14,19 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::clock::Clock;
+use super::requested_claims::RequestedClaims;
+use super::scope::Scopes;
 use super::signing_keys::SigningKeys;
 use crate::directory::{
-    AZURE_CLI, MANAGED_IDENTITY, MCP_SERVER, Person, SCOPE, TENANT_ID, VISUAL_STUDIO_CODE,
+    Application, ClientType, MANAGED_IDENTITY, MCP_SERVER, Permission, Person, TENANT_ID,
 };
 
 /// Entra dates its tokens back by five minutes, for the sake of clocks that are late.
 const BACKDATING: i64 = 300;
 
 const IDENTITY_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+const ID_TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// In a Graph token: the claims challenge that the token was issued for. Entra's tokens have no such claim; Graph and
 /// Entra share what happened to a user in other ways.
@@ -106,6 +110,24 @@ impl TokenSpec {
     /// Sets who signs.
     pub fn signed_by(self, signer: Signer) -> Self {
         Self { signer, ..self }
+    }
+
+    /// Ties an id token to the code that is sent with it, if one is (OpenID Connect Core, section 3.3.2.11).
+    pub(crate) fn with_code(self, code: Option<&str>) -> Self {
+        self.claim_if_some("c_hash", code.map(code_hash))
+    }
+
+    /// Adds what was asked for by `claims`.
+    pub(crate) fn requested(self, requested: RequestedClaims) -> Self {
+        self.claim_if_some("xms_cc", requested.client_capabilities)
+            .claim_if_some(CHALLENGE_CLAIM, requested.challenge)
+    }
+
+    fn claim_if_some(self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.claim(name, value),
+            None => self,
+        }
     }
 
     /// When the token expires, in seconds since the epoch.
@@ -211,82 +233,88 @@ impl fmt::Display for TokenRefusal {
 
 impl std::error::Error for TokenRefusal {}
 
-/// What a caller of the token endpoint asked for by `claims`, as far as it shows in the token.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RequestedClaims {
-    /// The client can handle claims challenges (`xms_cc` with `cp1`).
-    pub(crate) client_capabilities: Option<Value>,
-    /// The value of the claims challenge that is being answered.
-    pub(crate) challenge: Option<String>,
-}
-
 /// Issues and verifies the tenant's tokens.
 pub(crate) struct Tokens {
-    /// `{authority}/{tenant}/v2.0`, byte for byte the `iss` of every token.
-    pub(crate) issuer: String,
+    /// The issuers whose tokens are accepted. The first is the `iss` of tokens unless they are issued at another
+    /// address of Entra.
+    pub(crate) issuers: Vec<String>,
     pub(crate) keys: SigningKeys,
     pub(crate) clock: Clock,
 }
 
 impl Tokens {
-    /// What an MCP client holds for a person: a v2 token for the MCP server.
-    pub(crate) fn user_token(&self, person: &Person, lifetime: Duration) -> TokenSpec {
+    /// What a client holds for a person: a v2 token for the MCP server.
+    pub(crate) fn user_token(
+        &self,
+        person: &Person,
+        client: &Application,
+        scope: &str,
+        lifetime: Duration,
+    ) -> TokenSpec {
         TokenSpec::new(self.claims(
             lifetime,
             json!({
                 "aud": MCP_SERVER.client_id,
-                "azp": VISUAL_STUDIO_CODE.client_id,
-                "azpacr": "0",
+                "azp": client.client_id,
+                "azpacr": authentication_class(client),
                 "name": person.display_name,
                 "oid": person.object_id,
                 "preferred_username": person.user_principal_name,
-                "scp": SCOPE,
+                "scp": scope,
                 "sub": pairwise_subject(person, MCP_SERVER.client_id),
             }),
         ))
     }
 
-    /// What the MCP server gets for a person by the on-behalf-of exchange: a token for Graph.
+    /// What a client holds for a person to call Graph.
     pub(crate) fn graph_token(
         &self,
         person: &Person,
+        client: &Application,
         graph: &str,
-        requested: RequestedClaims,
+        scope: &str,
         lifetime: Duration,
     ) -> TokenSpec {
-        let spec = TokenSpec::new(self.claims(
+        TokenSpec::new(self.claims(
             lifetime,
             json!({
                 "aud": graph,
-                "azp": MCP_SERVER.client_id,
-                "azpacr": "2",
+                "azp": client.client_id,
+                "azpacr": authentication_class(client),
                 "name": person.display_name,
                 "oid": person.object_id,
-                "scp": "User.Read email openid profile",
+                "scp": scope,
                 "sub": pairwise_subject(person, graph),
                 "upn": person.user_principal_name,
             }),
-        ));
-        let spec = match requested.client_capabilities {
-            Some(capabilities) => spec.claim("xms_cc", capabilities),
-            None => spec,
-        };
-        match requested.challenge {
-            Some(challenge) => spec.claim(CHALLENGE_CLAIM, challenge),
-            None => spec,
-        }
+        ))
     }
 
-    /// What a developer's Azure CLI gets for Graph.
-    pub(crate) fn developer_graph_token(
+    /// What tells a client who has signed in, as far as the scopes let it know.
+    pub(crate) fn id_token(
         &self,
         person: &Person,
-        graph: &str,
-        lifetime: Duration,
+        client: &Application,
+        scopes: &Scopes,
+        nonce: Option<&str>,
     ) -> TokenSpec {
-        self.graph_token(person, graph, RequestedClaims::default(), lifetime)
-            .claim("azp", AZURE_CLI.client_id)
-            .claim("azpacr", "0")
+        let knows_name = scopes.contains(Permission::Profile);
+        let knows_mail = scopes.contains(Permission::Email);
+        TokenSpec::new(self.claims(
+            ID_TOKEN_LIFETIME,
+            json!({
+                "aud": client.client_id,
+                "oid": person.object_id,
+                "sub": pairwise_subject(person, client.client_id),
+            }),
+        ))
+        .claim_if_some("name", knows_name.then_some(&*person.display_name))
+        .claim_if_some(
+            "preferred_username",
+            knows_name.then_some(&*person.user_principal_name),
+        )
+        .claim_if_some("email", person.mail.as_deref().filter(|_| knows_mail))
+        .claim_if_some("nonce", nonce)
     }
 
     /// What the managed identity gets for a resource.
@@ -308,7 +336,7 @@ impl Tokens {
     fn claims(&self, lifetime: Duration, mut claims: Value) -> Value {
         let now = self.clock.now();
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        claims["iss"] = self.issuer.as_str().into();
+        claims["iss"] = self.issuers.first().map(String::as_str).into();
         claims["iat"] = (now - BACKDATING).into();
         claims["nbf"] = (now - BACKDATING).into();
         claims["exp"] = now.saturating_add(lifetime).into();
@@ -360,7 +388,7 @@ impl Tokens {
         audiences: &[&str],
     ) -> Result<AccessTokenClaims, TokenRefusal> {
         let claims = self.verify_signature_and_time(token)?;
-        if claims.get("iss") != Some(&self.issuer) {
+        if !self.is_issuer_of(&claims) {
             return Err(TokenRefusal::Issuer);
         }
         if !claims
@@ -370,6 +398,13 @@ impl Tokens {
             return Err(TokenRefusal::Audience);
         }
         Ok(claims)
+    }
+
+    /// Whether the token claims to come from the tenant.
+    pub(crate) fn is_issuer_of(&self, claims: &AccessTokenClaims) -> bool {
+        claims
+            .get("iss")
+            .is_some_and(|issuer| self.issuers.iter().any(|ours| ours == issuer))
     }
 
     /// Accepts a token that one of the tenant's keys signed, whatever issuer and audience it claims.
@@ -428,6 +463,20 @@ fn pairwise_subject(person: &Person, audience: &str) -> String {
     )
 }
 
+/// `azpacr`: how the client proved who it is, not at all or with an assertion.
+fn authentication_class(client: &Application) -> &'static str {
+    match client.client_type {
+        ClientType::Public => "0",
+        ClientType::Confidential => "2",
+    }
+}
+
+/// The left half of the code's SHA-256.
+fn code_hash(code: &str) -> String {
+    let hash = Sha256::digest(code);
+    URL_SAFE_NO_PAD.encode(&hash[..hash.len() / 2])
+}
+
 fn unique_id() -> String {
     URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes())
 }
@@ -448,21 +497,25 @@ fn hmac(secret: &[u8], message: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{Directory, IDENTIFIER_URI, OTHER_API};
+    use crate::directory::{Directory, IDENTIFIER_URI, OTHER_API, SCOPE, VISUAL_STUDIO_CODE};
 
     const HOUR: Duration = Duration::from_secs(3600);
     const AUDIENCES: [&str; 2] = [MCP_SERVER.client_id, IDENTIFIER_URI];
 
     fn tokens() -> Tokens {
         Tokens {
-            issuer: "https://login.example/tenant/v2.0".to_owned(),
+            issuers: vec![
+                "https://login.example/tenant/v2.0".to_owned(),
+                "https://other.example/tenant/v2.0".to_owned(),
+            ],
             keys: SigningKeys::generate(),
             clock: Clock::default(),
         }
     }
 
     fn adas(tokens: &Tokens) -> TokenSpec {
-        tokens.user_token(&Directory::default().person("ada").unwrap(), HOUR)
+        let ada = Directory::default().person("ada").unwrap();
+        tokens.user_token(&ada, &VISUAL_STUDIO_CODE, SCOPE, HOUR)
     }
 
     fn refusal(tokens: &Tokens, spec: TokenSpec) -> TokenRefusal {
@@ -477,7 +530,7 @@ mod tests {
             .unwrap();
         let ada = Directory::default().person("ada").unwrap();
         assert_eq!(claims.get("ver"), Some("2.0"));
-        assert_eq!(claims.get("iss"), Some(tokens.issuer.as_str()));
+        assert_eq!(claims.get("iss"), Some(tokens.issuers[0].as_str()));
         assert_eq!(claims.get("aud"), Some(MCP_SERVER.client_id));
         assert_eq!(claims.tenant_id(), Some(TENANT_ID));
         assert_eq!(claims.object_id(), Some(ada.object_id.as_str()));
@@ -502,6 +555,22 @@ mod tests {
         let tokens = tokens();
         let token = tokens.sign(adas(&tokens).claim("aud", IDENTIFIER_URI));
         assert!(tokens.verify(&token, &AUDIENCES).is_ok());
+    }
+
+    #[test]
+    fn a_token_of_each_issuer_is_accepted() {
+        let tokens = tokens();
+        let token = tokens.sign(adas(&tokens).claim("iss", tokens.issuers[1].as_str()));
+        assert!(tokens.verify(&token, &AUDIENCES).is_ok());
+    }
+
+    #[test]
+    fn a_code_is_hashed_to_half_a_digest() {
+        // The example of OpenID Connect Core, appendix A.6.
+        assert_eq!(
+            code_hash("Qcb0Orv1zh30vL1MPRsbm-diHiMwcLyZvn1arpZv-Jxf_11jnpEX3Tgfvk"),
+            "LDktKdoQak3Pk0cnXxCltA"
+        );
     }
 
     #[test]

@@ -1,0 +1,131 @@
+//! The applications of the tenant, as their registrations describe them.
+
+use super::permissions::Permission;
+
+/// The MCP server's app registration: the audience of the user's token and the client of the on-behalf-of exchange.
+/// Its redirect URIs are registered at run time, by [`Directory::register_redirect_uri`].
+///
+/// [`Directory::register_redirect_uri`]: super::Directory::register_redirect_uri
+pub const MCP_SERVER: Application = Application {
+    display_name: "Functions MCP server",
+    client_id: "8e4d1c72-3b5f-4a09-b6e7-91c2d0a85f34",
+    publisher: "Contoso",
+    client_type: ClientType::Confidential,
+    redirect_uris: &[],
+};
+
+/// The identifier URI of [`MCP_SERVER`]: `api://` and its client id.
+pub const IDENTIFIER_URI: &str = "api://8e4d1c72-3b5f-4a09-b6e7-91c2d0a85f34";
+
+/// The delegated permission that [`MCP_SERVER`] exposes.
+pub const SCOPE: &str = "user_impersonation";
+
+/// Visual Studio Code, pre-authorised for [`MCP_SERVER`].
+pub const VISUAL_STUDIO_CODE: Application = Application {
+    display_name: "Visual Studio Code",
+    client_id: "aebc6443-996d-45c2-90f0-388ff96faa56",
+    publisher: "Microsoft",
+    client_type: ClientType::Public,
+    redirect_uris: &[
+        "http://127.0.0.1",
+        "http://localhost",
+        "https://vscode.dev/redirect",
+    ],
+};
+
+/// Any other MCP client on the user's machine: the Inspector, mcp-remote, a program on an SDK. Pre-authorised for
+/// [`MCP_SERVER`].
+pub const MCP_CLIENT: Application = Application {
+    display_name: "MCP client",
+    client_id: "3f0a6b58-c1e4-4d97-8b2a-5d7f90e3c146",
+    publisher: "Contoso",
+    client_type: ClientType::Public,
+    redirect_uris: &["http://localhost/*", "http://127.0.0.1/*"],
+};
+
+/// The Azure CLI, with which a developer signs in.
+pub const AZURE_CLI: Application = Application {
+    display_name: "Microsoft Azure CLI",
+    client_id: "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+    publisher: "Microsoft",
+    client_type: ClientType::Public,
+    redirect_uris: &["http://localhost"],
+};
+
+/// Another API of the tenant. Its tokens are genuine, and none of the MCP server's business. Nobody signs in to it.
+pub const OTHER_API: Application = Application {
+    display_name: "Payroll",
+    client_id: "d7a3e590-64bc-4f1d-8c27-3e95b1f0a648",
+    publisher: "Contoso",
+    client_type: ClientType::Confidential,
+    redirect_uris: &[],
+};
+
+/// The clients that may call [`MCP_SERVER`] without its users being asked.
+pub const PRE_AUTHORIZED_CLIENTS: [Application; 2] = [VISUAL_STUDIO_CODE, MCP_CLIENT];
+
+/// The applications that people sign in to.
+pub(super) static CLIENTS: [Application; 4] =
+    [MCP_SERVER, VISUAL_STUDIO_CODE, MCP_CLIENT, AZURE_CLI];
+
+/// An app registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Application {
+    /// What consent pages and the portal call it.
+    pub display_name: &'static str,
+    /// Its client id, also called application id.
+    pub client_id: &'static str,
+    /// Who made it, for consent pages.
+    pub publisher: &'static str,
+    /// Whether it can prove who it is.
+    pub client_type: ClientType,
+    /// Where sign-ins may return to. A public client's on `http://localhost` and `http://127.0.0.1` are good for any
+    /// port. A `*` at the end stands for any path.
+    pub redirect_uris: &'static [&'static str],
+}
+
+/// Whether an application can keep a secret (RFC 6749, section 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientType {
+    /// It runs on a user's machine and proves nothing.
+    Public,
+    /// It runs on a server and proves itself with a client assertion.
+    Confidential,
+}
+
+impl Application {
+    /// The application of this client id, if people can sign in to it.
+    pub(crate) fn find_client(client_id: &str) -> Option<&'static Self> {
+        CLIENTS
+            .iter()
+            .find(|client| client.client_id.eq_ignore_ascii_case(client_id))
+    }
+
+    /// Whether the permission needs nobody's consent. An application is part of itself, and what it takes to sign in to
+    /// a pre-authorised client is not asked for separately.
+    pub(super) fn is_pre_authorized(&self, permission: Permission) -> bool {
+        if *self == MCP_SERVER {
+            permission == Permission::UserImpersonation
+        } else {
+            PRE_AUTHORIZED_CLIENTS.contains(self)
+                && (permission == Permission::UserImpersonation || permission.is_for_sign_in())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identifier_uri_names_the_server() {
+        assert_eq!(IDENTIFIER_URI, format!("api://{}", MCP_SERVER.client_id));
+    }
+
+    #[test]
+    fn clients_are_found_by_their_id_in_any_case() {
+        let id = VISUAL_STUDIO_CODE.client_id.to_ascii_uppercase();
+        assert_eq!(Application::find_client(&id), Some(&VISUAL_STUDIO_CODE));
+        assert_eq!(Application::find_client(OTHER_API.client_id), None);
+    }
+}

@@ -1,0 +1,193 @@
+//! The tenant: its people, its applications, the managed identity and who consented to what.
+
+mod applications;
+mod consents;
+mod people;
+mod permissions;
+
+use parking_lot::RwLock;
+
+pub use self::applications::{
+    AZURE_CLI, Application, ClientType, IDENTIFIER_URI, MCP_CLIENT, MCP_SERVER, OTHER_API,
+    PRE_AUTHORIZED_CLIENTS, SCOPE, VISUAL_STUDIO_CODE,
+};
+pub use self::consents::Consent;
+pub use self::people::{Person, UnknownPerson};
+pub use self::permissions::{Api, Permission};
+
+use self::consents::Consents;
+
+/// The tenant's id.
+pub const TENANT_ID: &str = "5c9f2b1e-7d34-4e8a-9a61-0b8d3f6c2e15";
+
+/// The user-assigned managed identity of the function app.
+pub const MANAGED_IDENTITY: ManagedIdentity = ManagedIdentity {
+    client_id: "1b6f8d03-95ea-4c7b-a2d4-6e0c87f3b951",
+    principal_id: "c42e7a98-0d1f-4b63-8f5a-b97d3e16c280",
+};
+
+/// The federated credential of [`MCP_SERVER`]: tokens of [`MANAGED_IDENTITY`] prove that it is the server.
+/// Its issuer is the tenant's own.
+pub const FEDERATED_CREDENTIAL: FederatedCredential = FederatedCredential {
+    subject: MANAGED_IDENTITY.principal_id,
+    audience: "api://AzureADTokenExchange",
+};
+
+/// A user-assigned managed identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ManagedIdentity {
+    /// By which the app asks for it.
+    pub client_id: &'static str,
+    /// Its object id: the subject of its tokens.
+    pub principal_id: &'static str,
+}
+
+/// What a token must say to stand for an application's secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FederatedCredential {
+    /// The required `sub`.
+    pub subject: &'static str,
+    /// The required `aud`.
+    pub audience: &'static str,
+}
+
+/// The tenant's people, their consents, and the redirect URIs of the MCP server.
+#[derive(Debug, Default)]
+pub struct Directory {
+    consents: RwLock<Consents>,
+    server_redirect_uris: RwLock<Vec<String>>,
+}
+
+impl Directory {
+    /// The people who have a name of their own. Besides them, every `userN` exists.
+    pub fn people(&self) -> Vec<Person> {
+        people::named().collect()
+    }
+
+    /// Finds a person by the short name: `ada`, `user42`.
+    ///
+    /// # Errors
+    /// [`UnknownPerson`] when nobody has that name.
+    pub fn person(&self, name: &str) -> Result<Person, UnknownPerson> {
+        people::by_name(name)
+    }
+
+    /// Finds a person by the `oid` of a token.
+    pub fn person_by_object_id(&self, object_id: &str) -> Option<Person> {
+        people::by_object_id(object_id)
+    }
+
+    /// Finds a person by the name to sign in with: `ada@contoso.example`, in any case.
+    pub fn person_by_user_principal_name(&self, name: &str) -> Option<Person> {
+        people::by_user_principal_name(name)
+    }
+
+    /// Whether the person allowed the MCP server to read the profile (Graph `User.Read`).
+    pub fn has_consented(&self, person: &Person) -> bool {
+        self.is_granted(person, &MCP_SERVER, Permission::UserRead)
+    }
+
+    /// Records that the person allows the MCP server to read the profile.
+    pub fn record_consent(&self, person: &Person) {
+        self.grant(person, &MCP_SERVER, [Permission::UserRead]);
+    }
+
+    /// Takes back whatever the person consented to, for whichever application.
+    pub fn revoke_consent(&self, person: &Person) {
+        self.consents.write().revoke(person);
+    }
+
+    /// What the person has consented to.
+    pub fn consents(&self, person: &Person) -> Vec<Consent> {
+        self.consents.read().of(person)
+    }
+
+    /// Whether the client has the permission for the person: by consent, or because it is pre-authorised.
+    pub fn is_granted(
+        &self,
+        person: &Person,
+        client: &Application,
+        permission: Permission,
+    ) -> bool {
+        client.is_pre_authorized(permission)
+            || self.consents.read().contains(person, client, permission)
+    }
+
+    /// Records the person's consent that the client has the permissions. What it takes to sign in is included, as it is
+    /// whenever Entra asks for consent.
+    pub fn grant(
+        &self,
+        person: &Person,
+        client: &Application,
+        permissions: impl IntoIterator<Item = Permission>,
+    ) {
+        self.consents.write().record(person, client, permissions);
+    }
+
+    /// Registers where a sign-in to [`MCP_SERVER`] may return to: `{origin}/.auth/login/aad/callback`. Its origin is
+    /// known only when the server runs.
+    pub fn register_redirect_uri(&self, uri: impl Into<String>) {
+        self.server_redirect_uris.write().push(uri.into());
+    }
+
+    /// The redirect URIs registered for an application.
+    pub fn redirect_uris(&self, client: &Application) -> Vec<String> {
+        if *client == MCP_SERVER {
+            self.server_redirect_uris.read().clone()
+        } else {
+            client
+                .redirect_uris
+                .iter()
+                .copied()
+                .map(str::to_owned)
+                .collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_but_alan_has_consented_at_the_start() {
+        let directory = Directory::default();
+        let consented = |name: &str| directory.has_consented(&directory.person(name).unwrap());
+        assert!(consented("ada") && consented("grace") && consented("user7"));
+        assert!(!consented("alan"));
+    }
+
+    #[test]
+    fn consent_can_be_given_and_taken_back() {
+        let directory = Directory::default();
+        let alan = directory.person("alan").unwrap();
+        directory.record_consent(&alan);
+        assert!(directory.has_consented(&alan));
+        directory.revoke_consent(&alan);
+        assert!(!directory.has_consented(&alan));
+    }
+
+    #[test]
+    fn pre_authorisation_covers_the_server_and_not_graph() {
+        let directory = Directory::default();
+        let alan = directory.person("alan").unwrap();
+        for client in &PRE_AUTHORIZED_CLIENTS {
+            assert!(directory.is_granted(&alan, client, Permission::UserImpersonation));
+            assert!(directory.is_granted(&alan, client, Permission::OfflineAccess));
+            assert!(!directory.is_granted(&alan, client, Permission::UserRead));
+        }
+        assert!(!directory.is_granted(&alan, &AZURE_CLI, Permission::UserImpersonation));
+    }
+
+    #[test]
+    fn the_servers_redirect_uris_are_registered_at_run_time() {
+        let directory = Directory::default();
+        assert!(directory.redirect_uris(&MCP_SERVER).is_empty());
+        directory.register_redirect_uri("http://127.0.0.1:7071/.auth/login/aad/callback");
+        assert_eq!(
+            directory.redirect_uris(&MCP_SERVER),
+            ["http://127.0.0.1:7071/.auth/login/aad/callback"]
+        );
+        assert_eq!(directory.redirect_uris(&AZURE_CLI), AZURE_CLI.redirect_uris);
+    }
+}

@@ -1,0 +1,252 @@
+//! What people granted clients: authorization codes and refresh tokens. They are kept as long as the cloud runs, so that
+//! a used one can be told from nonsense.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+
+use super::error::EntraError;
+use super::pkce::CodeChallenge;
+use super::scope::Scopes;
+use crate::directory::{Application, Person};
+
+/// Entra's documentation says "about 10 minutes".
+const CODE_LIFETIME: i64 = 10 * 60;
+
+/// As long as a refresh token of Entra may lie unused.
+const REFRESH_TOKEN_LIFETIME: i64 = 90 * 24 * 60 * 60;
+
+/// Who lets which client do what.
+#[derive(Debug, Clone)]
+pub(super) struct Grant {
+    pub(super) client: &'static Application,
+    pub(super) person: Person,
+    /// As they were asked for at the authorization endpoint.
+    pub(super) scopes: Scopes,
+}
+
+/// What an authorization code stands for.
+#[derive(Debug, Clone)]
+pub(super) struct AuthorizationCode {
+    pub(super) grant: Grant,
+    pub(super) redirect_uri: String,
+    pub(super) challenge: Option<CodeChallenge>,
+    pub(super) nonce: Option<String>,
+    /// In seconds since the epoch.
+    pub(super) issued_at: i64,
+}
+
+/// What a client presents to redeem a code.
+pub(super) struct Redemption<'a> {
+    pub(super) code: &'a str,
+    pub(super) client: &'a Application,
+    pub(super) redirect_uri: &'a str,
+    pub(super) verifier: Option<&'a str>,
+}
+
+/// The codes and refresh tokens that were issued.
+#[derive(Default)]
+pub(crate) struct Grants {
+    codes: Mutex<HashMap<String, CodeState>>,
+    refresh_tokens: Mutex<HashMap<String, RefreshToken>>,
+}
+
+struct CodeState {
+    code: AuthorizationCode,
+    is_redeemed: bool,
+}
+
+struct RefreshToken {
+    grant: Grant,
+    issued_at: i64,
+}
+
+impl Grants {
+    pub(super) fn keep_code(&self, name: String, code: AuthorizationCode) {
+        let state = CodeState {
+            code,
+            is_redeemed: false,
+        };
+        self.codes.lock().insert(name, state);
+    }
+
+    /// Accepts a code once, from the client that it was issued to.
+    pub(super) fn redeem(
+        &self,
+        redemption: &Redemption<'_>,
+        now: i64,
+    ) -> Result<AuthorizationCode, EntraError> {
+        let mut codes = self.codes.lock();
+        let state = codes
+            .get_mut(redemption.code)
+            .filter(|state| state.code.grant.client == redemption.client)
+            .ok_or(EntraError::GRANT_INVALID)?;
+        if state.is_redeemed {
+            return Err(EntraError::CODE_REDEEMED);
+        }
+        if now - state.code.issued_at >= CODE_LIFETIME {
+            return Err(EntraError::CODE_EXPIRED);
+        }
+        if state.code.redirect_uri != redemption.redirect_uri {
+            return Err(EntraError::CODE_REDIRECT_URI);
+        }
+        if let Some(challenge) = &state.code.challenge {
+            let verifier = redemption
+                .verifier
+                .ok_or(EntraError::CODE_VERIFIER_MISSING)?;
+            if !challenge.is_met_by(verifier) {
+                return Err(EntraError::CODE_VERIFIER);
+            }
+        }
+        state.is_redeemed = true;
+        Ok(state.code.clone())
+    }
+
+    pub(super) fn keep_refresh_token(&self, name: String, grant: Grant, now: i64) {
+        let token = RefreshToken {
+            grant,
+            issued_at: now,
+        };
+        self.refresh_tokens.lock().insert(name, token);
+    }
+
+    /// Accepts a refresh token of the client. As in Entra, it stays good when a newer one is issued for it.
+    pub(super) fn refresh(
+        &self,
+        name: &str,
+        client: &Application,
+        now: i64,
+    ) -> Result<Grant, EntraError> {
+        let tokens = self.refresh_tokens.lock();
+        let token = tokens
+            .get(name)
+            .filter(|token| token.grant.client == client)
+            .ok_or(EntraError::GRANT_INVALID)?;
+        if now - token.issued_at >= REFRESH_TOKEN_LIFETIME {
+            return Err(EntraError::REFRESH_TOKEN_EXPIRED);
+        }
+        Ok(token.grant.clone())
+    }
+
+    /// Whose code it is.
+    pub(super) fn person_of_code(&self, name: &str) -> Option<Person> {
+        Some(self.codes.lock().get(name)?.code.grant.person.clone())
+    }
+
+    /// Whose refresh token it is.
+    pub(super) fn person_of_refresh_token(&self, name: &str) -> Option<Person> {
+        Some(self.refresh_tokens.lock().get(name)?.grant.person.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{AZURE_CLI, Directory, MCP_CLIENT, VISUAL_STUDIO_CODE};
+
+    const REDIRECT_URI: &str = "http://localhost:3000/callback";
+
+    fn grant() -> Grant {
+        Grant {
+            client: Application::find_client(MCP_CLIENT.client_id).unwrap(),
+            person: Directory::default().person("ada").unwrap(),
+            scopes: Scopes::parse("", "openid").unwrap(),
+        }
+    }
+
+    fn grants() -> Grants {
+        let grants = Grants::default();
+        let code = AuthorizationCode {
+            grant: grant(),
+            redirect_uri: REDIRECT_URI.to_owned(),
+            challenge: Some(CodeChallenge::Plain("verifier".to_owned())),
+            nonce: None,
+            issued_at: 0,
+        };
+        grants.keep_code("code".to_owned(), code);
+        grants.keep_refresh_token("token".to_owned(), grant(), 0);
+        grants
+    }
+
+    fn good() -> Redemption<'static> {
+        Redemption {
+            code: "code",
+            client: &MCP_CLIENT,
+            redirect_uri: REDIRECT_URI,
+            verifier: Some("verifier"),
+        }
+    }
+
+    #[test]
+    fn a_code_is_good_once() {
+        let grants = grants();
+        assert!(grants.redeem(&good(), CODE_LIFETIME - 1).is_ok());
+        assert_eq!(
+            grants.redeem(&good(), 1).unwrap_err(),
+            EntraError::CODE_REDEEMED
+        );
+    }
+
+    #[test]
+    fn a_spoilt_redemption_is_refused_and_leaves_the_code_good() {
+        let grants = grants();
+        for (redemption, now, expected) in [
+            (
+                Redemption {
+                    code: "other",
+                    ..good()
+                },
+                0,
+                EntraError::GRANT_INVALID,
+            ),
+            (
+                Redemption {
+                    client: &VISUAL_STUDIO_CODE,
+                    ..good()
+                },
+                0,
+                EntraError::GRANT_INVALID,
+            ),
+            (
+                Redemption {
+                    redirect_uri: "http://localhost:3001/callback",
+                    ..good()
+                },
+                0,
+                EntraError::CODE_REDIRECT_URI,
+            ),
+            (
+                Redemption {
+                    verifier: None,
+                    ..good()
+                },
+                0,
+                EntraError::CODE_VERIFIER_MISSING,
+            ),
+            (
+                Redemption {
+                    verifier: Some("other"),
+                    ..good()
+                },
+                0,
+                EntraError::CODE_VERIFIER,
+            ),
+            (good(), CODE_LIFETIME, EntraError::CODE_EXPIRED),
+        ] {
+            assert_eq!(grants.redeem(&redemption, now).unwrap_err(), expected);
+        }
+        assert!(grants.redeem(&good(), 0).is_ok());
+    }
+
+    #[test]
+    fn a_refresh_token_is_the_clients_own_until_it_expires() {
+        let grants = grants();
+        let refresh = |client, now| grants.refresh("token", client, now).map(|_| ());
+        assert_eq!(refresh(&MCP_CLIENT, REFRESH_TOKEN_LIFETIME - 1), Ok(()));
+        assert_eq!(refresh(&AZURE_CLI, 0), Err(EntraError::GRANT_INVALID));
+        assert_eq!(
+            refresh(&MCP_CLIENT, REFRESH_TOKEN_LIFETIME),
+            Err(EntraError::REFRESH_TOKEN_EXPIRED)
+        );
+    }
+}

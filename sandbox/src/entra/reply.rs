@@ -1,0 +1,100 @@
+//! How the answer to an authorization request gets to the client: through the browser, to the redirect URI.
+//!
+//! Source: RFC 6749, sections 4.1.2 and 4.1.2.1; "OAuth 2.0 Multiple Response Type Encoding Practices";
+//! "OAuth 2.0 Form Post Response Mode".
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use reqwest::Url;
+
+use super::clock::Clock;
+use super::error::EntraError;
+use super::pages;
+
+/// In which part of a request to the redirect URI the answer travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResponseMode {
+    /// In its query.
+    Query,
+    /// In its fragment, which the browser keeps to itself.
+    Fragment,
+    /// In the body of a `POST`, by a form that sends itself.
+    FormPost,
+}
+
+/// Where and how the client wants the answer.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) redirect_uri: Url,
+    pub(super) mode: ResponseMode,
+    /// The client's own, handed back untouched.
+    pub(super) state: Option<String>,
+}
+
+impl Reply {
+    /// The response that makes the browser deliver the parameters.
+    pub(super) fn send(&self, mut parameters: Vec<(&'static str, String)>) -> HttpResponse {
+        parameters.extend(self.state.clone().map(|state| ("state", state)));
+        let mut location = self.redirect_uri.clone();
+        match self.mode {
+            ResponseMode::FormPost => {
+                return pages::form_post(self.redirect_uri.as_str(), &parameters);
+            }
+            ResponseMode::Query => {
+                location.query_pairs_mut().extend_pairs(parameters);
+            }
+            ResponseMode::Fragment => {
+                let mut fragment = self.redirect_uri.clone();
+                fragment.query_pairs_mut().clear().extend_pairs(parameters);
+                location.set_fragment(fragment.query());
+            }
+        }
+        redirect(&location)
+    }
+
+    /// The response that makes the browser deliver the error.
+    pub(super) fn refuse(&self, error: &EntraError, clock: &Clock) -> HttpResponse {
+        self.send(error.parameters(clock))
+    }
+}
+
+/// Sends the browser elsewhere.
+pub(super) fn redirect(location: &Url) -> HttpResponse {
+    HttpResponse::Found()
+        .insert_header((LOCATION, location.as_str()))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location(redirect_uri: &str, mode: ResponseMode) -> String {
+        let reply = Reply {
+            redirect_uri: Url::parse(redirect_uri).unwrap(),
+            mode,
+            state: Some("a b&c".to_owned()),
+        };
+        let response = reply.send(vec![("code", "123".to_owned())]);
+        let location = response.headers().get(LOCATION).unwrap();
+        location.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_answer_is_added_to_the_redirect_uris_query() {
+        assert_eq!(
+            location("http://localhost:3000/callback?x=1", ResponseMode::Query),
+            "http://localhost:3000/callback?x=1&code=123&state=a+b%26c"
+        );
+    }
+
+    #[test]
+    fn the_answer_is_put_into_the_fragment() {
+        assert_eq!(
+            location("http://localhost:3000?x=1", ResponseMode::Fragment),
+            "http://localhost:3000/?x=1#code=123&state=a+b%26c"
+        );
+    }
+}
