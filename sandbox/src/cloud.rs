@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,9 +24,10 @@ use crate::entra::{
     self, AccessTokenClaims, Authority, Certificate, Clock, Grants, SignIns, SigningKeys,
     TokenRefusal, TokenSpec, Tokens, unverified_claims,
 };
+use crate::events::{Events, Party};
 use crate::faults::Faults;
 use crate::ledger::Ledger;
-use crate::{control, graph, loopback, managed_identity};
+use crate::{control, exchanges, graph, loopback, managed_identity};
 
 /// Enough for RSA on both cores of a small machine.
 const WORKERS: usize = 2;
@@ -55,6 +57,8 @@ pub struct CloudOptions {
     pub tls: bool,
     /// Keeps every secret issued in the [`Ledger`], so that a test can search all output for them.
     pub record_secrets: bool,
+    /// Where it is told what the cloud is asked and what it answers.
+    pub events: Events,
 }
 
 impl Default for CloudOptions {
@@ -69,6 +73,7 @@ impl Default for CloudOptions {
             strict_resource: false,
             tls: false,
             record_secrets: false,
+            events: Events::default(),
         }
     }
 }
@@ -150,7 +155,7 @@ impl Cloud {
             tls: None,
             servers: Vec::new(),
         };
-        cloud.serve(login, None, move |config| {
+        cloud.serve(Party::Entra, login, None, move |config| {
             control::routes(config);
             entra::routes(config, login_authority.clone());
         })?;
@@ -161,18 +166,25 @@ impl Cloud {
                 ca_certificate_pem: https.certificate.authority_pem,
             });
             cloud.serve(
+                Party::Entra,
                 https.listener,
                 Some(https.certificate.server),
                 move |config| entra::routes(config, authority.clone()),
             )?;
         }
-        cloud.serve(graph, None, graph::routes)?;
-        cloud.serve(identity, None, managed_identity::routes)?;
+        cloud.serve(Party::Graph, graph, None, graph::routes)?;
+        cloud.serve(
+            Party::ManagedIdentity,
+            identity,
+            None,
+            managed_identity::routes,
+        )?;
         Ok(cloud)
     }
 
     fn serve(
         &mut self,
+        service: Party,
         listener: TcpListener,
         tls: Option<ServerConfig>,
         routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
@@ -181,7 +193,9 @@ impl Cloud {
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::from(state.clone()))
+                .app_data(service)
                 .configure(&routes)
+                .wrap(from_fn(exchanges::observe))
         })
         .workers(WORKERS)
         .keep_alive(KEEP_ALIVE)
@@ -248,6 +262,11 @@ impl Cloud {
         self.state.ledger.record_secret(&header);
         self.state.identity_header.write().clone_from(&header);
         header
+    }
+
+    /// What `IDENTITY_HEADER` is: the value that is accepted.
+    pub fn identity_header(&self) -> String {
+        self.state.identity_header.read().clone()
     }
 
     /// The token that an MCP client holds for a person.

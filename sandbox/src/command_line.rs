@@ -9,13 +9,14 @@ use sandbox::faults::Fault;
 /// The port at which the program's Entra listens unless told otherwise.
 pub const DEFAULT_LOGIN_PORT: u16 = 7072;
 
-/// Azure on loopback for this function app: the Functions host with its MCP extension, App Service
-/// Authentication, Entra, a managed identity and Microsoft Graph.
+/// Azure on this machine alone, for this function app: the Functions host with its MCP extension,
+/// App Service Authentication, Entra, a managed identity and Microsoft Graph.
 #[derive(Debug, Parser)]
 #[command(
     name = "sandbox",
     bin_name = "cargo run -p sandbox --",
-    args_conflicts_with_subcommands = true
+    args_conflicts_with_subcommands = true,
+    after_help = EXAMPLES
 )]
 pub struct CommandLine {
     /// What to do; `start` if nothing is said.
@@ -25,6 +26,19 @@ pub struct CommandLine {
     #[command(flatten)]
     pub start: StartArguments,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo run -p sandbox
+      Build the handler and start everything, as in Azure
+  cargo run -p sandbox -- --profile local --developer grace
+      The same as `func start` runs it, with Grace as the developer
+  cargo run -p sandbox -- --strict-resource
+      Refuse MCP clients that send a `resource` of their own, as Entra does
+  cargo run -p sandbox -- --fault '{\"at\":\"graph\",\"effect\":{\"status\":{\"code\":503}}}'
+      Let Microsoft Graph be down
+  cargo run -q -p sandbox -- token ada
+      Print a token for the sandbox that runs in another terminal";
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
@@ -41,34 +55,48 @@ pub struct StartArguments {
     /// What to be: Azure with sign-in and system key, or a laptop with `func start`
     #[arg(long, value_enum, default_value_t)]
     pub profile: Profile,
-    /// Port of the MCP endpoint
-    #[arg(long, default_value_t = 7071)]
-    pub port: u16,
-    /// Port of Entra and of the sandbox's switches
-    #[arg(long, default_value_t = DEFAULT_LOGIN_PORT)]
-    pub login_port: u16,
-    /// Port of Microsoft Graph
-    #[arg(long, default_value_t = 7073)]
-    pub graph_port: u16,
-    /// Port of the managed identity endpoint
-    #[arg(long, default_value_t = 7074)]
-    pub identity_port: u16,
     /// Folder of the function app, with host.json
     #[arg(long, default_value = ".")]
     pub app_root: PathBuf,
-    /// Who is signed in to the Azure CLI (profile local)
-    #[arg(long, value_name = "PERSON", default_value = "ada")]
-    pub developer: String,
     /// Start the handler as it is, without building it first
     #[arg(long)]
     pub no_build: bool,
-    /// Print where things are, but not what happens
+    /// Who is signed in to the Azure CLI (profile local)
+    #[arg(long, value_name = "PERSON", default_value = "ada")]
+    pub developer: String,
+    /// Serve Entra over https as well, for clients that demand it, with a certificate of the sandbox's
+    /// own authority
     #[arg(long)]
-    pub quiet: bool,
+    pub tls: bool,
+
+    /// Let Entra refuse a `resource` that is not the API of the scope, as the real one does
+    /// (AADSTS9010010)
+    #[arg(long, help_heading = "Failures")]
+    pub strict_resource: bool,
     /// Let a part of the cloud fail, as JSON: '{"at":"graph","effect":{"status":{"code":503}}}';
-    /// can be repeated
-    #[arg(long = "fault", value_name = "JSON", value_parser = parse_fault)]
+    /// can be repeated. The switches, at the address in the banner, tell what there is
+    #[arg(long = "fault", value_name = "JSON", value_parser = parse_fault, help_heading = "Failures")]
     pub faults: Vec<Fault>,
+
+    /// Port of the MCP endpoint and of the sign-in page; 0 takes any free one, here as below
+    #[arg(long, default_value_t = 7071, help_heading = "Ports")]
+    pub port: u16,
+    /// Port of Entra and of the sandbox's switches
+    #[arg(long, default_value_t = DEFAULT_LOGIN_PORT, help_heading = "Ports")]
+    pub login_port: u16,
+    /// Port of Microsoft Graph
+    #[arg(long, default_value_t = 7073, help_heading = "Ports")]
+    pub graph_port: u16,
+    /// Port of the managed identity endpoint
+    #[arg(long, default_value_t = 7074, help_heading = "Ports")]
+    pub identity_port: u16,
+
+    /// Print where things are, but not what happens
+    #[arg(long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Print JSON lines for programs: first where things are (`"event":"ready"`), then each event
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
 }
 
 /// Options of `token`.

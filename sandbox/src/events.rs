@@ -1,13 +1,18 @@
 //! What happens in the sandbox, told as it happens: for the terminal, and for whoever else listens.
+//!
+//! Events serialize to JSON objects whose `event` names them. No event holds a token, a code or a key.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use crate::functions_host::handler_process::LogLine;
 
 /// Something that happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The handler's process was started.
     HandlerStarted {
@@ -16,7 +21,8 @@ pub enum Event {
     },
     /// The handler answered for the first time.
     HandlerReady {
-        /// The time since its start.
+        /// The time since its start; `milliseconds` in JSON.
+        #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
         after: Duration,
     },
     /// The handler wrote a line.
@@ -26,22 +32,26 @@ pub enum Event {
         /// Why, and what the host does about it.
         reason: String,
     },
-    /// An MCP request other than a tool call was answered.
+    /// An MCP client sent a request or a notification that the gates let pass.
     McpRequest {
         /// The JSON-RPC method.
         method: String,
+        /// The tool, if one is called.
+        tool: Option<String>,
         /// The caller's name, if known.
         caller: Option<String>,
     },
-    /// A tool was called and answered.
+    /// A tool call was answered.
     ToolCall {
         /// The tool's name as the client wrote it.
         tool: String,
         /// The caller's name, if known.
         caller: Option<String>,
-        /// What the client got.
+        /// What the client got; `outcome` and `text` in JSON.
+        #[serde(flatten)]
         answer: Answer,
-        /// The time that the call took.
+        /// The time that the call took; `milliseconds` in JSON.
+        #[serde(rename = "milliseconds", serialize_with = "milliseconds")]
         duration: Duration,
     },
     /// The handler's answer held a line for the function's log.
@@ -51,17 +61,50 @@ pub enum Event {
         /// The line.
         text: String,
     },
-    /// A request was turned away before it reached the handler.
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// Why.
-        reason: String,
-    },
+    /// A step of signing in, or of getting and using a token.
+    Exchange(Exchange),
+}
+
+/// One HTTP request and its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exchange {
+    /// Who asked, as far as that shows.
+    pub from: Option<Party>,
+    /// Who answered.
+    pub to: Party,
+    /// What was asked.
+    pub request: String,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// What was answered, and why.
+    pub answer: String,
+}
+
+/// Who takes part in an [`Exchange`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// The MCP client.
+    Client,
+    /// The browser of a person who signs in.
+    Browser,
+    /// App Service Authentication.
+    AppServiceAuth,
+    /// The Functions host with its MCP extension.
+    FunctionsHost,
+    /// The app's custom handler.
+    Handler,
+    /// Microsoft Entra ID.
+    Entra,
+    /// The managed identity endpoint.
+    ManagedIdentity,
+    /// Microsoft Graph.
+    Graph,
 }
 
 /// What a client got for a tool call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "outcome", content = "text", rename_all = "snake_case")]
 pub enum Answer {
     /// The tool's result; its first text, if it has one.
     Result(String),
@@ -74,23 +117,24 @@ pub enum Answer {
 }
 
 /// Where events go. The default goes nowhere.
-#[derive(Clone)]
-pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
+#[derive(Clone, Default)]
+pub struct Events(Option<Arc<dyn Fn(Event) + Send + Sync>>);
 
 impl Events {
     /// Calls `listener` for each event, on whichever thread it happens.
     pub fn to(listener: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(listener))
+        Self(Some(Arc::new(listener)))
+    }
+
+    /// Whether anybody listens. Where not, it is no use to find out what happens.
+    pub(crate) fn are_heard(&self) -> bool {
+        self.0.is_some()
     }
 
     pub(crate) fn emit(&self, event: Event) {
-        (self.0)(event);
-    }
-}
-
-impl Default for Events {
-    fn default() -> Self {
-        Self::to(|_| ())
+        if let Some(listener) = &self.0 {
+            listener(event);
+        }
     }
 }
 
@@ -98,4 +142,8 @@ impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Events")
     }
+}
+
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(duration.as_millis().try_into().unwrap_or(u64::MAX))
 }

@@ -1,5 +1,6 @@
 //! The program around the [`sandbox`] library.
 
+mod ca_certificate;
 mod command_line;
 mod terminal;
 
@@ -9,11 +10,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use sandbox::cloud::CloudOptions;
-use sandbox::events::Events;
 use sandbox::{Sandbox, SandboxOptions, loopback};
 use tokio::process;
 
+use self::ca_certificate::CaCertificate;
 use self::command_line::{Command, CommandLine, StartArguments, TokenArguments};
+use self::terminal::{Format, Terminal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -47,6 +49,12 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
     if !arguments.no_build {
         build_handler(&arguments.app_root).await?;
     }
+    let format = if arguments.json {
+        Format::Json
+    } else {
+        Format::Text
+    };
+    let terminal = Terminal::new(format, arguments.quiet);
     let sandbox = Sandbox::start(SandboxOptions {
         profile: arguments.profile,
         app_root: arguments.app_root,
@@ -56,13 +64,11 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
             login_port: arguments.login_port,
             graph_port: arguments.graph_port,
             identity_port: arguments.identity_port,
+            strict_resource: arguments.strict_resource,
+            tls: arguments.tls,
             ..CloudOptions::default()
         },
-        events: if arguments.quiet {
-            Events::default()
-        } else {
-            terminal::live_lines()
-        },
+        events: terminal.events(),
         ..SandboxOptions::default()
     })
     .await
@@ -75,7 +81,13 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
             .map_err(|invalid| invalid.to_string())?;
     }
 
-    terminal::banner(&sandbox, arguments.profile, arguments.login_port);
+    let ca_certificate = sandbox
+        .cloud()
+        .ca_certificate_pem()
+        .map(CaCertificate::write)
+        .transpose()
+        .map_err(|error| format!("the certificate cannot be written: {error}"))?;
+    terminal.ready(&sandbox, arguments.profile, ca_certificate.as_ref());
     let interruption = interrupted().await;
     sandbox.stop().await;
     interruption.map_err(|error| error.to_string())
@@ -108,7 +120,11 @@ async fn build_handler(app_root: &Path) -> Result<(), String> {
     if status.success() {
         Ok(())
     } else {
-        Err("the handler does not build".to_owned())
+        Err(
+            "the handler does not build: cargo says above what is wrong with it. \
+            --no-build starts the one that was built last"
+                .to_owned(),
+        )
     }
 }
 

@@ -56,7 +56,7 @@ pub struct SandboxOptions {
     pub developer: String,
     /// Instead of host.json's `functionTimeout`.
     pub function_timeout: Option<Duration>,
-    /// Entra, managed identity and Graph.
+    /// Entra, managed identity and Graph. Their events go where all others go.
     pub cloud: CloudOptions,
     /// Where events go.
     pub events: Events,
@@ -84,6 +84,7 @@ impl Default for SandboxOptions {
 pub struct Sandbox {
     host: FunctionsHost,
     system_key: Option<SystemKey>,
+    sign_in_url: Option<String>,
     developer_tools: Option<DeveloperTools>,
     cloud: Arc<Cloud>,
 }
@@ -101,7 +102,11 @@ impl Sandbox {
         let app = AppFiles::load_with_settings(&options.app_root, extra)?;
         let listener = loopback::listen(options.port)?;
         let port = listener.local_addr()?.port();
-        let cloud = Arc::new(Cloud::start(options.cloud).await?);
+        let cloud = CloudOptions {
+            events: options.events.clone(),
+            ..options.cloud
+        };
+        let cloud = Arc::new(Cloud::start(cloud).await?);
 
         let developer_tools = match options.profile {
             Profile::Azure => None,
@@ -127,11 +132,16 @@ impl Sandbox {
                     .map_or_else(SystemKey::random, SystemKey::from),
             ),
         };
-        let guarded = options.profile == Profile::Azure && options.app_service_auth;
-        let authentication = guarded.then(|| {
-            let origin = format!("http://127.0.0.1:{port}");
-            AppServiceAuth::new(Arc::clone(&cloud), origin, options.events.clone())
-        });
+        let authentication = match options.profile {
+            Profile::Azure if options.app_service_auth => Some(AppServiceAuth::new(
+                Arc::clone(&cloud),
+                port,
+                options.events.clone(),
+            )?),
+            _ => None,
+        };
+
+        let sign_in_url = authentication.as_ref().map(AppServiceAuth::sign_in_url);
 
         let handler = Handler::Command(HandlerCommand::new(&app, options.handler, environment));
         let host = FunctionsHost::start(FunctionsHostOptions {
@@ -150,6 +160,7 @@ impl Sandbox {
         let sandbox = Self {
             host,
             system_key,
+            sign_in_url,
             developer_tools,
             cloud,
         };
@@ -165,6 +176,11 @@ impl Sandbox {
     /// The key that callers must send as `x-functions-key` ([`Profile::Azure`]).
     pub fn system_key(&self) -> Option<&str> {
         self.system_key.as_ref().map(SystemKey::as_str)
+    }
+
+    /// Where people sign in with a browser, and consent ([`Profile::Azure`]).
+    pub fn sign_in_url(&self) -> Option<&str> {
+        self.sign_in_url.as_deref()
     }
 
     /// Entra, managed identity and Graph.

@@ -7,6 +7,7 @@
 mod answer;
 pub mod app_files;
 pub mod handler_process;
+mod home_page;
 mod invocation;
 mod mcp_extension;
 mod streamable_http;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
-use actix_web::web::Data;
+use actix_web::web::{self, Data};
 use actix_web::{App, HttpMessage as _, HttpServer};
 use rmcp_actix_web::transport::{LocalSessionManager, StreamableHttpService};
 
@@ -160,15 +161,19 @@ impl FunctionsHost {
                 .app_data(front.clone())
                 .app_data(gate.clone());
             let web_app = match &authentication {
-                Some(authentication) => web_app.app_data(authentication.clone()),
+                Some(authentication) => web_app
+                    .app_data(authentication.clone())
+                    .configure(app_service_auth::routes),
                 None => web_app,
             };
-            web_app.service(
-                mcp.clone()
-                    .scope_with_path(MCP_PATH)
-                    .wrap(from_fn(streamable_http::front))
-                    .wrap(from_fn(system_key::check)),
-            )
+            web_app
+                .route("/", web::get().to(home_page::home_page))
+                .service(
+                    mcp.clone()
+                        .scope_with_path(MCP_PATH)
+                        .wrap(from_fn(streamable_http::front))
+                        .wrap(from_fn(system_key::check)),
+                )
         })
         // A busy client may take its time over a connection that it has opened.
         .client_request_timeout(Duration::ZERO)

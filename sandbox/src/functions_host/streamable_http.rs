@@ -101,13 +101,16 @@ pub(super) async fn front(
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes())),
     );
-    if let Some(method) = message
-        .method
-        .clone()
-        .filter(|method| method != "tools/call")
-    {
-        let caller = headers.caller().map(str::to_owned);
-        front.events.emit(Event::McpRequest { method, caller });
+    let params: Params = message
+        .params
+        .and_then(|params| serde_json::from_str(params.get()).ok())
+        .unwrap_or_default();
+    if let Some(method) = message.method.clone() {
+        front.events.emit(Event::McpRequest {
+            tool: params.name.filter(|_| method == "tools/call"),
+            method,
+            caller: headers.caller().map(str::to_owned),
+        });
     }
     let (Some(method), Some(id)) = (message.method, message.id) else {
         // A notification, or an answer to a question that a stateless server cannot have asked.
@@ -117,12 +120,10 @@ pub(super) async fn front(
         return Ok(request.into_response(method_not_available(&method, id)));
     }
 
-    let arguments = message
-        .params
-        .and_then(|params| serde_json::from_str::<Params>(params.get()).ok()?.arguments);
-    request
-        .extensions_mut()
-        .insert(HttpCall { headers, arguments });
+    request.extensions_mut().insert(HttpCall {
+        headers,
+        arguments: params.arguments,
+    });
     for name in IGNORED_HEADERS {
         request.headers_mut().remove(name);
     }
@@ -153,8 +154,10 @@ struct Message<'a> {
     params: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+/// The parameters of a tool call.
+#[derive(Default, Deserialize)]
 struct Params {
+    name: Option<String>,
     arguments: Option<Box<RawValue>>,
 }
 

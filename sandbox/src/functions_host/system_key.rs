@@ -4,13 +4,14 @@ use std::fmt;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::web::{Data, Query};
 use actix_web::{Error, HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use crate::events::{Event, Events};
+use crate::events::{Event, Events, Exchange, Party};
 
 /// The header that holds a key.
 const HEADER: &str = "x-functions-key";
@@ -73,10 +74,18 @@ pub(super) async fn check(
         && let Some(key) = &gate.system_key
         && !key.opens(request.request())
     {
-        gate.events.emit(Event::Refused {
-            status: 401,
-            reason: "no system key, or a wrong one, in x-functions-key or ?code=".into(),
-        });
+        let answer = if request.headers().contains_key(HEADER) {
+            "the key in x-functions-key is not the system key"
+        } else {
+            "no system key in x-functions-key or ?code="
+        };
+        gate.events.emit(Event::Exchange(Exchange {
+            from: Some(Party::Client),
+            to: Party::FunctionsHost,
+            request: format!("{} {}", request.method(), request.path()),
+            status: StatusCode::UNAUTHORIZED.as_u16(),
+            answer: answer.to_owned(),
+        }));
         return Ok(request.into_response(HttpResponse::Unauthorized().finish()));
     }
     Ok(next.call(request).await?.map_into_boxed_body())

@@ -1,0 +1,127 @@
+//! How an authorization code becomes tokens: the app proves who it is with a token of its managed
+//! identity, as the setting `OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID` asks for.
+//!
+//! Source: "Use a managed identity instead of a secret" of App Service Authentication; RFC 7523.
+
+use std::time::Duration;
+
+use reqwest::Response;
+use reqwest::header::USER_AGENT;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::AppServiceAuth;
+use super::session::StoredTokens;
+use crate::directory::{FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER};
+
+/// Why there are no tokens: what who said.
+pub(super) enum RedemptionError {
+    ManagedIdentity(String),
+    Entra(String),
+}
+
+#[derive(Deserialize)]
+struct Assertion {
+    access_token: String,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    access_token: String,
+    id_token: String,
+    /// Seconds.
+    expires_in: u64,
+}
+
+impl AppServiceAuth {
+    /// Redeems the code that came to `redirect_uri`.
+    pub(super) async fn redeem(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+    ) -> Result<StoredTokens, RedemptionError> {
+        let assertion = self
+            .client_assertion()
+            .await
+            .map_err(RedemptionError::ManagedIdentity)?;
+        let tokens = self
+            .tokens(code, redirect_uri, &assertion)
+            .await
+            .map_err(RedemptionError::Entra)?;
+        let expires_on = OffsetDateTime::now_utc() + Duration::from_secs(tokens.expires_in);
+        Ok(StoredTokens {
+            access_token: tokens.access_token,
+            id_token: tokens.id_token,
+            expires_on: expires_on.format(&Rfc3339).unwrap_or_default(),
+        })
+    }
+
+    async fn client_assertion(&self) -> Result<String, String> {
+        let response = self
+            .client
+            .get(self.cloud.identity_endpoint())
+            .query(&[
+                ("api-version", "2019-08-01"),
+                ("resource", FEDERATED_CREDENTIAL.audience),
+                ("client_id", MANAGED_IDENTITY.client_id),
+            ])
+            .header("X-IDENTITY-HEADER", self.cloud.identity_header())
+            .header(USER_AGENT, super::USER_AGENT)
+            .send()
+            .await;
+        let Assertion { access_token } = body(response).await?;
+        Ok(access_token)
+    }
+
+    async fn tokens(
+        &self,
+        code: &str,
+        redirect_uri: &str,
+        assertion: &str,
+    ) -> Result<Tokens, String> {
+        let response = self
+            .client
+            .post(self.entra("token"))
+            .form(&[
+                ("grant_type", "authorization_code"),
+                ("client_id", MCP_SERVER.client_id),
+                (
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                ),
+                ("client_assertion", assertion),
+                ("code", code),
+                ("redirect_uri", redirect_uri),
+            ])
+            .header(USER_AGENT, super::USER_AGENT)
+            .send()
+            .await;
+        body(response).await
+    }
+}
+
+/// What went wrong, as either service says it.
+#[derive(Deserialize)]
+struct Failure {
+    #[serde(alias = "message")]
+    error_description: String,
+}
+
+/// The body of a success; of anything else, the reason.
+async fn body<T: for<'a> Deserialize<'a>>(
+    response: reqwest::Result<Response>,
+) -> Result<T, String> {
+    let broken = |error: reqwest::Error| error.to_string();
+    let response = response.map_err(broken)?;
+    let status = response.status();
+    let text = response.bytes().await.map_err(broken)?;
+    if status.is_success() {
+        serde_json::from_slice(&text).map_err(|_| "its answer is not the expected JSON".to_owned())
+    } else {
+        Err(serde_json::from_slice(&text).map_or_else(
+            |_| format!("status {status}"),
+            |Failure { error_description }| error_description,
+        ))
+    }
+}

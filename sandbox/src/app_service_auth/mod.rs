@@ -1,0 +1,166 @@
+//! App Service Authentication ("Easy Auth"): in front of the Functions host, it verifies who calls
+//! and tells the app in headers that nobody else can set.
+//!
+//! MCP clients come with a bearer token. Browsers come with the session that a sign-in at
+//! `/.auth/login/aad` leaves them; the app needs it for nothing but consent.
+//!
+//! Source: "Authentication and authorization in Azure App Service and Azure Functions", and what
+//! links from there.
+
+mod caller;
+mod code_redemption;
+mod pages;
+mod protected_resource;
+mod session;
+mod sign_in;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::HOST;
+use actix_web::middleware::Next;
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{Error, HttpRequest};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use reqwest::Url;
+
+use self::session::Sessions;
+use self::sign_in::SignIns;
+use crate::cloud::Cloud;
+use crate::directory::TENANT_ID;
+use crate::events::{Event, Events, Exchange, Party};
+use crate::loopback;
+
+/// How it names itself to other services.
+pub(crate) const USER_AGENT: &str = "AppServiceAuthentication";
+
+/// The authentication of one app.
+pub struct AppServiceAuth {
+    cloud: Arc<Cloud>,
+    authority: Url,
+    /// Where the app is reached. The first is the app's own name for itself.
+    origins: [Url; 2],
+    client: reqwest::Client,
+    sign_ins: SignIns,
+    sessions: Sessions,
+    events: Events,
+}
+
+impl AppServiceAuth {
+    /// The authentication of the app on a port of this machine with the tenant of `cloud`, where it
+    /// registers the redirect URIs of its sign-in.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn new(cloud: Arc<Cloud>, port: u16, events: Events) -> io::Result<Self> {
+        let parse = |url: &str| Url::parse(url).map_err(io::Error::other);
+        let origins = [
+            parse(&format!("http://127.0.0.1:{port}"))?,
+            parse(&format!("http://localhost:{port}"))?,
+        ];
+        for origin in &origins {
+            let redirect_uri = sign_in::redirect_uri(origin);
+            cloud.directory().register_redirect_uri(redirect_uri);
+        }
+        Ok(Self {
+            authority: parse(cloud.authority())?,
+            cloud,
+            origins,
+            client: loopback::client()?,
+            sign_ins: SignIns::default(),
+            sessions: Sessions::default(),
+            events,
+        })
+    }
+
+    /// Where people sign in with a browser.
+    pub fn sign_in_url(&self) -> String {
+        let [own_name, _] = &self.origins;
+        url_at(own_name, sign_in::SIGN_IN_PATH).into()
+    }
+
+    /// The origin that the request was sent to.
+    fn origin(&self, request: &HttpRequest) -> &Url {
+        let [own_name, other_name] = &self.origins;
+        match request.headers().get(HOST) {
+            Some(host) if host.as_bytes() == other_name.authority().as_bytes() => other_name,
+            _ => own_name,
+        }
+    }
+
+    /// The tenant's OAuth endpoint of this name.
+    fn entra(&self, endpoint: &str) -> Url {
+        url_at(
+            &self.authority,
+            &format!("/{TENANT_ID}/oauth2/v2.0/{endpoint}"),
+        )
+    }
+
+    /// Tells what was asked here, and what came of it.
+    fn report(&self, from: Party, request: &HttpRequest, status: StatusCode, answer: String) {
+        self.events.emit(Event::Exchange(Exchange {
+            from: Some(from),
+            to: Party::AppServiceAuth,
+            request: format!("{} {}", request.method(), request.path()),
+            status: status.as_u16(),
+            answer,
+        }));
+    }
+}
+
+impl fmt::Debug for AppServiceAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppServiceAuth")
+            .field("origins", &self.origins)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What it answers itself.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .configure(protected_resource::routes)
+        .configure(sign_in::routes)
+        .configure(session::routes);
+}
+
+/// Lets authenticated requests pass, and those for its own pages; all requests, when the app has no
+/// authentication.
+pub(crate) async fn authenticate(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Some(auth) = request.app_data::<Data<AppServiceAuth>>().cloned()
+        && !is_own(request.path())
+    {
+        match auth.caller(request.request()) {
+            Ok(caller) => caller.introduce(request.headers_mut()),
+            Err(refusal) => {
+                let response = auth.refuse(request.request(), &refusal);
+                return Ok(request.into_response(response));
+            }
+        }
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+fn is_own(path: &str) -> bool {
+    path.starts_with("/.auth/") || protected_resource::is_metadata(path)
+}
+
+/// The URL of a path at an origin.
+fn url_at(origin: &Url, path: &str) -> Url {
+    let mut url = origin.clone();
+    url.set_path(path);
+    url
+}
+
+/// An id that nobody can guess.
+fn random_id() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}

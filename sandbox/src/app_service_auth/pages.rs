@@ -1,0 +1,54 @@
+//! What a person sees.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use maud::{Markup, html};
+
+use crate::html;
+
+const PRODUCT: &str = "App Service Authentication";
+
+/// Says that the sign-in is complete.
+pub(super) fn signed_in() -> HttpResponse {
+    respond(
+        StatusCode::OK,
+        "Signed in",
+        html! {
+            h1 { "You have successfully signed in" }
+            p { "You can close this page. If a tool sent you here, run it again." }
+            p { a href="/" { "Return to the app" } }
+        },
+    )
+}
+
+/// Says that nobody is signed in any more.
+pub(super) fn signed_out() -> HttpResponse {
+    respond(
+        StatusCode::OK,
+        "Signed out",
+        html! {
+            h1 { "You have signed out" }
+            p { a href="/.auth/login/aad" { "Sign in again" } }
+        },
+    )
+}
+
+/// Says why nobody has signed in, and where to start again.
+pub(super) fn failed(status: StatusCode, reason: &str, detail: &str) -> HttpResponse {
+    respond(
+        status,
+        "Not signed in",
+        html! {
+            h1 { "You are not signed in" }
+            p { (reason) }
+            @for line in detail.lines() {
+                p.detail { (line) }
+            }
+            p { a href="/.auth/login/aad" { "Sign in again" } }
+        },
+    )
+}
+
+fn respond(status: StatusCode, title: &str, content: Markup) -> HttpResponse {
+    html::response(status).body(html::page(PRODUCT, title, content))
+}

@@ -1,0 +1,351 @@
+//! Signing in with a browser, and out.
+//!
+//! Source: "Customize sign-ins and sign-outs in Azure App Service authentication"; OpenID Connect
+//! Core, section 3.1.
+
+use std::collections::HashMap;
+
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::web::{self, Data, Form, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use parking_lot::Mutex;
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::code_redemption::RedemptionError;
+use super::session::{self, Session};
+use super::{AppServiceAuth, pages, random_id, url_at};
+use crate::directory::MCP_SERVER;
+use crate::entra::TokenRefusal;
+use crate::events::Party;
+
+pub(super) const SIGN_IN_PATH: &str = "/.auth/login/aad";
+const CALLBACK_PATH: &str = "/.auth/login/aad/callback";
+const SIGNED_IN_PATH: &str = "/.auth/login/done";
+const SIGN_OUT_PATH: &str = "/.auth/logout";
+const SIGNED_OUT_PATH: &str = "/.auth/logout/done";
+
+/// `loginParameters` of the app's settings: signing in is also consenting to what the tools need.
+const SCOPE: &str = "openid profile email User.Read";
+
+/// Tells the browser that began a sign-in from others.
+const BROWSER_COOKIE: &str = "AppServiceAuthBrowser";
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .route(SIGN_IN_PATH, web::get().to(sign_in))
+        .route(CALLBACK_PATH, web::get().to(callback_in_query))
+        .route(CALLBACK_PATH, web::post().to(callback_in_form))
+        .route(SIGNED_IN_PATH, web::get().to(async || pages::signed_in()))
+        .route(SIGN_OUT_PATH, web::get().to(sign_out))
+        .route(SIGNED_OUT_PATH, web::get().to(async || pages::signed_out()));
+}
+
+/// Where Entra sends the browser back to.
+pub(super) fn redirect_uri(origin: &Url) -> Url {
+    url_at(origin, CALLBACK_PATH)
+}
+
+/// The sign-ins that wait for Entra's answer, by `state`.
+#[derive(Default)]
+pub(super) struct SignIns(Mutex<HashMap<String, SignIn>>);
+
+/// A sign-in under way.
+struct SignIn {
+    browser: String,
+    nonce: String,
+    redirect_uri: Url,
+    /// Where the browser goes when it is signed in.
+    then: Url,
+}
+
+impl SignIns {
+    fn begin(&self, state: String, sign_in: SignIn) {
+        self.0.lock().insert(state, sign_in);
+    }
+
+    /// The sign-in, if this browser began it and it was not answered before.
+    fn take(&self, state: &str, browser: &str) -> Option<SignIn> {
+        let mut sign_ins = self.0.lock();
+        sign_ins
+            .get(state)
+            .filter(|sign_in| sign_in.browser == browser)?;
+        sign_ins.remove(state)
+    }
+}
+
+#[derive(Deserialize)]
+struct SignInParameters {
+    #[serde(alias = "post_login_redirect_url")]
+    post_login_redirect_uri: Option<String>,
+}
+
+/// `GET /.auth/login/aad`: sends the browser to Entra.
+async fn sign_in(
+    auth: Data<AppServiceAuth>,
+    parameters: Query<SignInParameters>,
+    request: HttpRequest,
+) -> HttpResponse {
+    let origin = auth.origin(&request);
+    let browser = request
+        .cookie(BROWSER_COOKIE)
+        .map_or_else(random_id, |cookie| cookie.value().to_owned());
+    let (state, nonce) = (random_id(), random_id());
+    let redirect_uri = redirect_uri(origin);
+    let mut authorize = auth.entra("authorize");
+    authorize.query_pairs_mut().extend_pairs([
+        ("client_id", MCP_SERVER.client_id),
+        ("response_type", "code"),
+        ("redirect_uri", redirect_uri.as_str()),
+        ("scope", SCOPE),
+        ("state", &state),
+        ("nonce", &nonce),
+    ]);
+    let cookie = Cookie::build(BROWSER_COOKIE, browser.clone())
+        .path(CALLBACK_PATH)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .finish();
+
+    let target = parameters.post_login_redirect_uri.as_deref();
+    let sign_in = SignIn {
+        browser,
+        nonce,
+        redirect_uri,
+        then: url_of_app(origin, target, SIGNED_IN_PATH),
+    };
+    auth.sign_ins.begin(state, sign_in);
+    let answer = format!("on to Entra, to sign in for {SCOPE}");
+    auth.report(Party::Browser, &request, StatusCode::FOUND, answer);
+    redirect(&authorize).cookie(cookie).finish()
+}
+
+/// Entra's answer (RFC 6749, section 4.1.2).
+#[derive(Deserialize)]
+struct Callback {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+/// `GET /.auth/login/aad/callback`: the answer in the query.
+async fn callback_in_query(
+    auth: Data<AppServiceAuth>,
+    answer: Query<Callback>,
+    request: HttpRequest,
+) -> HttpResponse {
+    callback(&auth, answer.into_inner(), &request).await
+}
+
+/// `POST /.auth/login/aad/callback`: the answer in a form (`response_mode=form_post`).
+async fn callback_in_form(
+    auth: Data<AppServiceAuth>,
+    answer: Form<Callback>,
+    request: HttpRequest,
+) -> HttpResponse {
+    callback(&auth, answer.into_inner(), &request).await
+}
+
+async fn callback(auth: &AppServiceAuth, answer: Callback, request: &HttpRequest) -> HttpResponse {
+    match auth.complete(answer, request).await {
+        Ok((session, then)) => {
+            let user = session.claims.get("preferred_username").unwrap_or_default();
+            let answer = format!("{user} is signed in; on to {}", then.path());
+            auth.report(Party::Browser, request, StatusCode::FOUND, answer);
+            auth.close_session(request);
+            redirect(&then).cookie(auth.open_session(session)).finish()
+        }
+        Err(failure) => {
+            let (status, reason) = failure.meaning();
+            let detail = failure.detail();
+            let first_line = detail.lines().next().unwrap_or_default();
+            let answer = format!("{reason} {first_line}");
+            auth.report(Party::Browser, request, status, answer);
+            pages::failed(status, reason, &detail)
+        }
+    }
+}
+
+impl AppServiceAuth {
+    /// Makes a session of Entra's answer, and tells where the browser wants to go with it.
+    async fn complete(
+        &self,
+        answer: Callback,
+        request: &HttpRequest,
+    ) -> Result<(Session, Url), Failure> {
+        let sign_in = request
+            .cookie(BROWSER_COOKIE)
+            .and_then(|browser| {
+                self.sign_ins
+                    .take(answer.state.as_deref()?, browser.value())
+            })
+            .ok_or(Failure::NotUnderWay)?;
+        let code = match answer {
+            Callback {
+                error: Some(error),
+                error_description,
+                ..
+            } => {
+                return Err(Failure::RefusedByEntra {
+                    error,
+                    description: error_description.unwrap_or_default(),
+                });
+            }
+            Callback { code, .. } => code.ok_or(Failure::NotUnderWay)?,
+        };
+        let tokens = self
+            .redeem(&code, sign_in.redirect_uri.as_str())
+            .await
+            .map_err(Failure::NoTokens)?;
+        let claims = self
+            .cloud
+            .verify_access_token(&tokens.id_token)
+            .map_err(Failure::IdToken)?;
+        if claims.get("nonce") != Some(&sign_in.nonce) {
+            return Err(Failure::Nonce);
+        }
+        Ok((Session { claims, tokens }, sign_in.then))
+    }
+
+    fn close_session(&self, request: &HttpRequest) {
+        if let Some(cookie) = request.cookie(session::COOKIE) {
+            self.sessions.remove(cookie.value());
+        }
+    }
+}
+
+/// Why a sign-in did not come to a session.
+enum Failure {
+    NotUnderWay,
+    RefusedByEntra { error: String, description: String },
+    NoTokens(RedemptionError),
+    IdToken(TokenRefusal),
+    Nonce,
+}
+
+impl Failure {
+    /// The status of the answer, and a sentence for the person.
+    fn meaning(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NotUnderWay => (
+                StatusCode::UNAUTHORIZED,
+                "This browser did not begin the sign-in, or has completed it before.",
+            ),
+            Self::RefusedByEntra { error, .. } if error == "access_denied" => (
+                StatusCode::FORBIDDEN,
+                "You did not accept what the app asks for. Until you do, its tools cannot work for you.",
+            ),
+            Self::RefusedByEntra { .. } => (StatusCode::UNAUTHORIZED, "Entra refused the sign-in."),
+            Self::NoTokens(RedemptionError::ManagedIdentity(_)) => (
+                StatusCode::UNAUTHORIZED,
+                "The app's managed identity did not vouch for it.",
+            ),
+            Self::NoTokens(RedemptionError::Entra(_)) => (
+                StatusCode::UNAUTHORIZED,
+                "Entra gave the app no tokens for its code.",
+            ),
+            Self::IdToken(_) | Self::Nonce => (
+                StatusCode::UNAUTHORIZED,
+                "The id token is not to be trusted.",
+            ),
+        }
+    }
+
+    /// What exactly happened, for whoever can do something about it.
+    fn detail(&self) -> String {
+        match self {
+            Self::NotUnderWay => String::new(),
+            Self::RefusedByEntra { description, .. } => description.clone(),
+            Self::NoTokens(RedemptionError::ManagedIdentity(cause))
+            | Self::NoTokens(RedemptionError::Entra(cause)) => cause.clone(),
+            Self::IdToken(refusal) => refusal.to_string(),
+            Self::Nonce => "The nonce is not the one that was sent.".to_owned(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct SignOutParameters {
+    post_logout_redirect_uri: Option<String>,
+}
+
+/// `GET /.auth/logout`: forgets the session and sends the browser to Entra, which forgets its own.
+async fn sign_out(
+    auth: Data<AppServiceAuth>,
+    parameters: Query<SignOutParameters>,
+    request: HttpRequest,
+) -> HttpResponse {
+    auth.close_session(&request);
+    let target = parameters.post_logout_redirect_uri.as_deref();
+    let then = url_of_app(auth.origin(&request), target, SIGNED_OUT_PATH);
+    let mut logout = auth.entra("logout");
+    logout
+        .query_pairs_mut()
+        .append_pair("post_logout_redirect_uri", then.as_str());
+    let answer = "the session is closed; on to Entra, to sign out there".to_owned();
+    auth.report(Party::Browser, &request, StatusCode::FOUND, answer);
+
+    let mut cookie = Cookie::build(session::COOKIE, "").path("/").finish();
+    cookie.make_removal();
+    redirect(&logout).cookie(cookie).finish()
+}
+
+/// Where `target` leads, unless that is out of the app.
+fn url_of_app(origin: &Url, target: Option<&str>, default: &str) -> Url {
+    target
+        .and_then(|target| origin.join(target).ok())
+        .filter(|url| url.origin() == origin.origin())
+        .unwrap_or_else(|| url_at(origin, default))
+}
+
+fn redirect(location: &Url) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Found();
+    response
+        .insert_header((LOCATION, location.as_str()))
+        .insert_header((CACHE_CONTROL, "no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn then(target: &str) -> String {
+        let origin = Url::parse("http://127.0.0.1:7071").unwrap();
+        url_of_app(&origin, Some(target), SIGNED_IN_PATH).into()
+    }
+
+    #[test]
+    fn a_path_of_the_app_is_followed() {
+        assert_eq!(then("/x?y=z#w"), "http://127.0.0.1:7071/x?y=z#w");
+        assert_eq!(then("http://127.0.0.1:7071/x"), "http://127.0.0.1:7071/x");
+        assert_eq!(
+            then("/.//evil.example"),
+            "http://127.0.0.1:7071//evil.example"
+        );
+    }
+
+    #[test]
+    fn nothing_leads_out_of_the_app() {
+        for target in [
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "https://evil.example/",
+            "https://127.0.0.1:7071/",
+            "http://127.0.0.1:7072/",
+            "http://127.0.0.1:7071@evil.example/",
+            "javascript:alert(1)",
+            "data:text/html,x",
+        ] {
+            assert_eq!(
+                then(target),
+                "http://127.0.0.1:7071/.auth/login/done",
+                "{target}"
+            );
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Requests to the managed identity endpoint.
+
+use super::{Answer, Request, Words};
+use crate::app_service_auth;
+use crate::events::Party;
+
+pub(super) fn describe(asked: &Request<'_>, answer: &Answer) -> Words {
+    let resource = asked.parameter("resource").unwrap_or("nothing");
+    let is_app_service_auth = asked.user_agent.as_deref() == Some(app_service_auth::USER_AGENT);
+    Words {
+        from: Some(if is_app_service_auth {
+            Party::AppServiceAuth
+        } else {
+            Party::Handler
+        }),
+        asks: format!("token for {resource}"),
+        gets: if answer.has("/access_token") {
+            "the assertion with which the app proves who it is, instead of a secret".to_owned()
+        } else {
+            answer.reason("/message").to_owned()
+        },
+    }
+}

@@ -1,0 +1,19 @@
+//! The page at `/` by which the host tells a browser that it runs.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use maud::html;
+
+use super::MCP_PATH;
+use crate::html;
+
+const TITLE: &str = "The function app is up and running";
+
+/// `GET /`
+pub(super) async fn home_page() -> HttpResponse {
+    let content = html! {
+        h1 { (TITLE) }
+        p { "It has no pages of its own. MCP clients connect to " (MCP_PATH) "." }
+    };
+    html::response(StatusCode::OK).body(html::page("Azure Functions", TITLE, content))
+}

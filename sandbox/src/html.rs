@@ -1,0 +1,56 @@
+//! The frame of every page that a person sees: plain HTML that works without scripts and loads nothing from elsewhere.
+
+use std::sync::LazyLock;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use rsa::sha2::{Digest as _, Sha256};
+
+const STYLE_SHEET: &str = include_str!("../assets/style.css");
+
+/// Allows the style sheet and nothing else.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = BASE64_STANDARD.encode(Sha256::digest(STYLE_SHEET));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; frame-ancestors 'none'"
+    )
+});
+
+/// A response for a page, to be kept by nobody.
+pub(crate) fn response(status: StatusCode) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY.as_str()))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    response
+}
+
+/// A page of the stand-in for `product`.
+pub(crate) fn page(product: &str, title: &str, content: Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " - sandbox of " (product) }
+                style { (PreEscaped(STYLE_SHEET)) }
+            }
+            body {
+                header { p { "Sandbox of " (product) } }
+                main { (content) }
+                footer { p { "This page comes from your own machine, not from Microsoft." } }
+            }
+        }
+    }
+    .into_string()
+}

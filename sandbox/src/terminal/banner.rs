@@ -1,0 +1,212 @@
+//! Where everything is, whom to call as, and what to paste where.
+
+use anstyle::Style;
+use sandbox::Sandbox;
+use sandbox::directory::{Directory, Person};
+use serde_json::{Value, json};
+
+use super::ready::Ready;
+use crate::command_line::DEFAULT_LOGIN_PORT;
+
+const HEADING: Style = Style::new().bold();
+
+/// The banner. Its rows are read by programs, too: two blanks, the title, blanks, the value.
+pub(super) fn text(sandbox: &Sandbox, ready: &Ready, is_quiet: bool) -> String {
+    let home = if ready.system_key.is_some() {
+        "as in Azure: signed-in callers, system key, on-behalf-of"
+    } else {
+        "as `func start` runs it: no sign-in, the developer calls Graph"
+    };
+    let mut text = format!("\n{HEADING}The sandbox is running {home}.{HEADING:#}\n\n");
+    for (title, value) in rows(sandbox.cloud().directory(), ready) {
+        text += &format!("  {title:<13} {value}\n");
+    }
+    for function in &sandbox.app().other_functions {
+        text += &format!("\n  {function} has no MCP tool trigger; the sandbox leaves it alone.\n");
+    }
+    let tool = sandbox
+        .app()
+        .functions
+        .first()
+        .map_or("HelloTool", |function| function.tool_name.as_str());
+    for (heading, paste) in instructions(tool, ready) {
+        let paste = paste.replace('\n', "\n  ");
+        text += &format!("\n{HEADING}{heading}{HEADING:#}\n\n  {paste}\n");
+    }
+    if !is_quiet {
+        text += &format!(
+            "\n{HEADING}From here on: who turns to whom, for what, and what comes of it.{HEADING:#}\n\
+             auth is App Service Authentication, host the Functions host, handler your program, identity the\n\
+             managed identity. Tokens and codes are never shown.\n"
+        );
+    }
+    text += "\nCtrl-C stops it all.\n";
+    text
+}
+
+fn rows(directory: &Directory, ready: &Ready) -> Vec<(&'static str, String)> {
+    let mut rows = vec![("MCP endpoint", ready.mcp_url.clone())];
+    if let Some(key) = &ready.system_key {
+        rows.push(("System key", key.clone()));
+    }
+    if let Some(developer) = &ready.developer {
+        rows.push(("Developer", format!("{developer}, signed in to `az`")));
+    }
+    if let Some(sign_in) = &ready.sign_in {
+        rows.push(("People", people(directory)));
+        rows.push((
+            "Sign-in page",
+            format!(
+                "{} (in a browser; whoever has not consented does so there)",
+                sign_in.url
+            ),
+        ));
+        rows.push((
+            "Client id",
+            format!("{} (of MCP clients that sign in)", sign_in.client_id),
+        ));
+        rows.push(("Scope", sign_in.scope.clone()));
+    }
+    rows.push(("Entra", ready.issuer.clone()));
+    if let Some(tls) = &ready.tls {
+        let authority = &tls.tls_authority;
+        let tenant = ready.tenant_id;
+        rows.push(("Entra (TLS)", format!("{authority}/{tenant}/v2.0")));
+        rows.push(("CA", tls.ca_certificate.display().to_string()));
+    }
+    if ready.sign_in.is_some() {
+        rows.push(("Identity", ready.identity_endpoint.clone()));
+    }
+    rows.push(("Graph", ready.graph.clone()));
+    rows.push((
+        "Switches",
+        format!("{} (GET it to read what it can do)", ready.control_url),
+    ));
+    let pid = ready
+        .handler_pid
+        .map(|pid| pid.to_string())
+        .unwrap_or_default();
+    let start_up = ready.handler_start_up_milliseconds.unwrap_or_default();
+    rows.push((
+        "Handler",
+        format!("process {pid}, ready after {start_up} ms"),
+    ));
+    rows
+}
+
+/// Who can call, and what is special about them.
+fn people(directory: &Directory) -> String {
+    let named = directory.people();
+    let names = named.iter().map(|person| match person {
+        _ if !directory.has_consented(person) => {
+            format!("{} (has not consented to Graph)", person.name)
+        }
+        Person {
+            mail: None, name, ..
+        } => format!("{name} (no mailbox)"),
+        Person { name, .. } => name.clone(),
+    });
+    names
+        .chain(["user0, user1, …".to_owned()])
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Headings, and what to paste.
+fn instructions(tool: &str, ready: &Ready) -> Vec<(String, String)> {
+    let Ready {
+        mcp_url: url,
+        control_url: switches,
+        ..
+    } = ready;
+    let inspector = "npx -y @modelcontextprotocol/inspector --cli";
+    let call = format!("{url} --transport http --method tools/call --tool-name {tool}");
+    let message = json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": { "name": tool, "arguments": {} },
+    });
+    let curl = |headers: &str| {
+        format!(
+            "curl -s {url} -H 'Content-Type: application/json' \
+             -H 'Accept: application/json, text/event-stream'{headers} -d '{message}'"
+        )
+    };
+    let visual_studio_code = "VS Code, in .vscode/mcp.json:".to_owned();
+    let mcp_remote = "Clients that start programs only, with mcp-remote:".to_owned();
+
+    let (Some(key), Some(sign_in)) = (&ready.system_key, &ready.sign_in) else {
+        return vec![
+            (format!("Call {tool} from another terminal:"), curl("")),
+            (
+                "The same with the MCP Inspector (Node 22 or later):".to_owned(),
+                format!("{inspector} {call}"),
+            ),
+            (
+                visual_studio_code,
+                pretty(&json!({ "servers": { "sandbox": { "type": "http", "url": url } } })),
+            ),
+            (mcp_remote, format!("npx -y mcp-remote {url}")),
+        ];
+    };
+    let token_command = match port_of(&ready.authority) {
+        port if port == DEFAULT_LOGIN_PORT.to_string() => {
+            "cargo run -q -p sandbox -- token ada".to_owned()
+        }
+        port => format!("cargo run -q -p sandbox -- token ada --login-port {port}"),
+    };
+    let client_id = sign_in.client_id;
+    vec![
+        (
+            format!("Call {tool} as Ada from another terminal:"),
+            curl(&format!(
+                " -H 'x-functions-key: {key}' \
+                 -H \"Authorization: Bearer $(curl -s {switches}/token/ada)\""
+            )),
+        ),
+        (
+            "The same with the MCP Inspector (Node 22 or later):".to_owned(),
+            format!(
+                "{inspector} {call} --header \"x-functions-key: {key}\" \
+                 --header \"Authorization: Bearer $({token_command})\""
+            ),
+        ),
+        (
+            "Let the Inspector sign in, as whomever you choose in the browser:".to_owned(),
+            format!(
+                "{inspector} {call} --header \"x-functions-key: {key}\" --client-id {client_id}"
+            ),
+        ),
+        (
+            visual_studio_code,
+            pretty(&json!({
+                "servers": {
+                    "sandbox": {
+                        "type": "http",
+                        "url": url,
+                        "headers": { "x-functions-key": key },
+                        "oauth": { "clientId": sign_in.visual_studio_code_client_id },
+                    },
+                },
+            })),
+        ),
+        (
+            mcp_remote,
+            format!(
+                "npx -y mcp-remote {url} --header \"x-functions-key:{key}\" \
+                 --static-oauth-client-info '{}'",
+                json!({ "client_id": client_id })
+            ),
+        ),
+    ]
+}
+
+fn pretty(json: &Value) -> String {
+    format!("{json:#}")
+}
+
+/// The port of `http://127.0.0.1:{port}`.
+fn port_of(url: &str) -> &str {
+    url.rsplit_once(':').map_or("", |(_, port)| port)
+}

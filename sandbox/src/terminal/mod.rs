@@ -1,0 +1,88 @@
+//! What the program prints on standard output: a banner and then a line for each event, for people or,
+//! as JSON, for programs.
+
+mod banner;
+mod line;
+mod ready;
+
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sandbox::events::Events;
+use sandbox::{Profile, Sandbox};
+
+use self::ready::Ready;
+use crate::ca_certificate::CaCertificate;
+
+/// Whom the output is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned lines, coloured on a terminal unless `NO_COLOR` is set.
+    Text,
+    /// A JSON object on each line, the first of which tells where everything is.
+    Json,
+}
+
+/// The program's standard output.
+pub struct Terminal {
+    format: Format,
+    is_quiet: bool,
+    /// JSON lines that wait for the first.
+    held: Mutex<Option<Vec<String>>>,
+}
+
+impl Terminal {
+    /// An output of this format. A quiet one keeps events to itself.
+    pub fn new(format: Format, is_quiet: bool) -> Arc<Self> {
+        Arc::new(Self {
+            format,
+            is_quiet,
+            held: Mutex::new((format == Format::Json).then(Vec::new)),
+        })
+    }
+
+    /// Prints each event as a line.
+    pub fn events(self: &Arc<Self>) -> Events {
+        if self.is_quiet {
+            return Events::default();
+        }
+        let terminal = Arc::clone(self);
+        Events::to(move |event| match terminal.format {
+            Format::Text => print(&line::text(&event)),
+            Format::Json => terminal.print_or_hold(line::json(&event)),
+        })
+    }
+
+    /// Prints where everything is.
+    pub fn ready(
+        &self,
+        sandbox: &Sandbox,
+        profile: Profile,
+        ca_certificate: Option<&CaCertificate>,
+    ) {
+        let ready = Ready::new(sandbox, profile, ca_certificate);
+        match self.format {
+            Format::Text => print(&banner::text(sandbox, &ready, self.is_quiet)),
+            Format::Json => {
+                print(&ready.json());
+                let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+                for line in held.take().into_iter().flatten() {
+                    print(&line);
+                }
+            }
+        }
+    }
+
+    fn print_or_hold(&self, line: String) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *held {
+            Some(held) => held.push(line),
+            None => print(&line),
+        }
+    }
+}
+
+fn print(text: &str) {
+    // Nobody may be reading any more, which is no reason to stop.
+    let _ = writeln!(anstream::stdout(), "{text}");
+}

@@ -1,0 +1,116 @@
+//! Where everything is when the sandbox runs, under names that programs can rely on.
+
+use std::path::PathBuf;
+
+use sandbox::directory::{IDENTIFIER_URI, MCP_CLIENT, SCOPE, TENANT_ID, VISUAL_STUDIO_CODE};
+use sandbox::{Profile, Sandbox};
+use serde::Serialize;
+
+use crate::ca_certificate::CaCertificate;
+
+/// Where everything is.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "ready")]
+pub(super) struct Ready {
+    /// `azure` or `local`.
+    pub(super) profile: &'static str,
+    pub(super) mcp_url: String,
+    /// In profile azure, as are all the members about signing in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) system_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sign_in: Option<SignIn>,
+    /// Who is signed in to the developer's tools, in profile local.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) developer: Option<String>,
+    /// Entra's address.
+    pub(super) authority: String,
+    pub(super) tenant_id: &'static str,
+    /// The tenant's v2 issuer.
+    pub(super) issuer: String,
+    /// Entra over https, if that was asked for.
+    #[serde(flatten)]
+    pub(super) tls: Option<Tls>,
+    pub(super) identity_endpoint: String,
+    pub(super) graph: String,
+    /// The sandbox's own switches.
+    pub(super) control_url: String,
+    pub(super) handler_pid: Option<u32>,
+    /// How long the handler took to start.
+    pub(super) handler_start_up_milliseconds: Option<u128>,
+}
+
+/// What it takes to sign in.
+#[derive(Serialize)]
+pub(super) struct SignIn {
+    /// For a browser.
+    pub(super) url: String,
+    /// For MCP clients.
+    pub(super) client_id: &'static str,
+    pub(super) visual_studio_code_client_id: &'static str,
+    pub(super) scope: String,
+    /// The short names of those who have one.
+    pub(super) people: Vec<String>,
+}
+
+/// What Microsoft's libraries need to stand in for the handler: they demand https.
+#[derive(Serialize)]
+pub(super) struct Tls {
+    pub(super) tls_authority: String,
+    /// The file with the certificate to trust.
+    pub(super) ca_certificate: PathBuf,
+    /// What the managed identity endpoint accepts until the handler is started again.
+    pub(super) identity_header: String,
+}
+
+impl Ready {
+    pub(super) fn new(
+        sandbox: &Sandbox,
+        profile: Profile,
+        ca_certificate: Option<&CaCertificate>,
+    ) -> Self {
+        let cloud = sandbox.cloud();
+        let people = cloud.directory().people();
+        Self {
+            profile: match profile {
+                Profile::Azure => "azure",
+                Profile::Local => "local",
+            },
+            mcp_url: sandbox.mcp_url(),
+            system_key: sandbox.system_key().map(str::to_owned),
+            sign_in: sandbox.sign_in_url().map(|url| SignIn {
+                url: url.to_owned(),
+                client_id: MCP_CLIENT.client_id,
+                visual_studio_code_client_id: VISUAL_STUDIO_CODE.client_id,
+                scope: format!("{IDENTIFIER_URI}/{SCOPE}"),
+                people: people.into_iter().map(|person| person.name).collect(),
+            }),
+            developer: sandbox
+                .developer_tools()
+                .map(|tools| tools.developer().to_owned()),
+            authority: cloud.authority().to_owned(),
+            tenant_id: TENANT_ID,
+            issuer: format!("{}/{TENANT_ID}/v2.0", cloud.authority()),
+            tls: cloud
+                .tls_authority()
+                .zip(ca_certificate)
+                .map(|(authority, certificate)| Tls {
+                    tls_authority: authority.to_owned(),
+                    ca_certificate: certificate.path().to_owned(),
+                    identity_header: cloud.identity_header(),
+                }),
+            identity_endpoint: cloud.identity_endpoint().to_owned(),
+            graph: cloud.graph().to_owned(),
+            control_url: cloud.control_url(),
+            handler_pid: sandbox.handler().pid(),
+            handler_start_up_milliseconds: sandbox
+                .handler()
+                .start_up()
+                .map(|start_up| start_up.as_millis()),
+        }
+    }
+
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

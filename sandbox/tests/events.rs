@@ -1,0 +1,291 @@
+//! What is told of the steps to a token, as the cloud takes part in them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::sync::{Arc, Mutex};
+
+use reqwest::header::LOCATION;
+use reqwest::{Client, Url, redirect};
+use sandbox::cloud::{Cloud, CloudOptions};
+use sandbox::directory::{IDENTIFIER_URI, MANAGED_IDENTITY, MCP_CLIENT, TENANT_ID};
+use sandbox::events::{Event, Events, Exchange, Party};
+use sandbox::faults::{Effect, Endpoint, Fault};
+use sandbox::loopback;
+use serde_json::Value;
+
+const REDIRECT_URI: &str = "http://localhost:3334/oauth/callback";
+const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
+
+/// A cloud, somebody who asks it for things, and what is told of that.
+struct Setup {
+    cloud: Cloud,
+    client: Client,
+    events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Setup {
+    async fn new() -> Self {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let listener = Arc::clone(&events);
+        let cloud = Cloud::start(CloudOptions {
+            strict_resource: true,
+            events: Events::to(move |event| listener.lock().unwrap().push(event)),
+            ..CloudOptions::default()
+        });
+        let cloud = cloud.await.unwrap();
+        // Makes sure of the TLS library.
+        loopback::client().unwrap();
+        let client = Client::builder()
+            .no_proxy()
+            .tls_certs_only([])
+            .cookie_store(true)
+            .redirect(redirect::Policy::none());
+        Self {
+            cloud,
+            client: client.build().unwrap(),
+            events,
+        }
+    }
+
+    fn entra(&self, path: &str) -> Url {
+        let url = format!("{}/{TENANT_ID}/{path}", self.cloud.authority());
+        Url::parse(&url).unwrap()
+    }
+
+    /// The one exchange since the last time, in words.
+    fn told(&self) -> (Option<Party>, Party, String, u16, String) {
+        let events = std::mem::take(&mut *self.events.lock().unwrap());
+        let [
+            Event::Exchange(Exchange {
+                from,
+                to,
+                request,
+                status,
+                answer,
+            }),
+        ] = &events[..]
+        else {
+            panic!("{events:?}");
+        };
+        (*from, *to, request.clone(), *status, answer.clone())
+    }
+
+    /// Asks to sign a person in for an MCP client.
+    async fn authorize(&self, change: impl Fn(&str) -> Option<&'static str>) -> String {
+        let scope = format!("{IDENTIFIER_URI}/user_impersonation offline_access");
+        let query = [
+            ("client_id", MCP_CLIENT.client_id),
+            ("response_type", "code"),
+            ("redirect_uri", REDIRECT_URI),
+            ("scope", &scope),
+            ("code_challenge", VERIFIER),
+            ("code_challenge_method", "plain"),
+        ]
+        .map(|(name, value)| (name, change(name).unwrap_or(value)));
+        let page = self
+            .client
+            .get(self.entra("oauth2/v2.0/authorize"))
+            .query(&query);
+        page.send().await.unwrap().text().await.unwrap()
+    }
+
+    async fn token(&self, form: &[(&str, &str)]) -> Value {
+        let request = self.client.post(self.entra("oauth2/v2.0/token")).form(form);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+}
+
+#[actix_web::test]
+async fn a_clients_way_to_its_tokens_is_told_step_by_step() {
+    let setup = Setup::new().await;
+    let well_known = "/.well-known/oauth-authorization-server";
+    let url = format!("{}{well_known}", setup.cloud.authority());
+    setup.client.get(url).send().await.unwrap();
+    let (from, to, request, status, answer) = setup.told();
+    assert_eq!((from, to, status), (None, Party::Entra, 404));
+    assert_eq!(request, format!("GET {well_known}"));
+    assert_eq!(
+        answer,
+        "Entra has its metadata behind the issuer's path only"
+    );
+
+    let metadata = setup.entra("v2.0/.well-known/openid-configuration");
+    setup.client.get(metadata).send().await.unwrap();
+    let (_, _, request, status, _) = setup.told();
+    assert_eq!((request.as_str(), status), ("OpenID metadata", 200));
+
+    let page = setup.authorize(|_| None).await;
+    let (from, _, request, status, answer) = setup.told();
+    assert_eq!((from, status), (Some(Party::Browser), 200));
+    assert_eq!(
+        request,
+        "authorize MCP client for user_impersonation of Functions MCP server, offline_access, PKCE plain"
+    );
+    assert_eq!(answer, "page \"Choose an account\"");
+
+    let (_, flow) = page.split_once("name=\"flow\" value=\"").unwrap();
+    let form = [
+        ("flow", flow.split('"').next().unwrap()),
+        ("account", "ada"),
+    ];
+    let request = setup.client.post(setup.entra("account")).form(&form);
+    let response = request.send().await.unwrap();
+    let (_, _, request, _, answer) = setup.told();
+    assert_eq!(request, "sign in as ada");
+    assert_eq!(
+        answer,
+        format!("a code, by way of the browser to {REDIRECT_URI}")
+    );
+
+    let location = Url::parse(response.headers()[LOCATION].to_str().unwrap()).unwrap();
+    let (_, code) = location
+        .query_pairs()
+        .find(|(name, _)| name == "code")
+        .unwrap();
+    let tokens = setup
+        .token(&[
+            ("grant_type", "authorization_code"),
+            ("client_id", MCP_CLIENT.client_id),
+            ("redirect_uri", REDIRECT_URI),
+            ("code", &code),
+            ("code_verifier", VERIFIER),
+        ])
+        .await;
+    let (from, _, request, status, answer) = setup.told();
+    assert_eq!((from, status), (Some(Party::Client), 200));
+    assert_eq!(
+        request,
+        "token: MCP client with a code and its PKCE verifier"
+    );
+    assert_eq!(
+        answer,
+        "access token for Functions MCP server (user_impersonation) as ada@contoso.example, refresh token"
+    );
+
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("client_id", MCP_CLIENT.client_id),
+        ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+    ];
+    setup.token(&refresh).await;
+    let (_, _, request, _, _) = setup.told();
+    assert_eq!(request, "token: MCP client with a refresh token");
+
+    let foreign = [("resource", "http://127.0.0.1:7071/runtime/webhooks/mcp")];
+    setup.token(&[&refresh[..], &foreign].concat()).await;
+    let (_, _, request, status, answer) = setup.told();
+    assert!(request.ends_with(", resource http://127.0.0.1:7071/runtime/webhooks/mcp"));
+    assert_eq!(status, 400);
+    assert!(answer.starts_with("AADSTS9010010: "), "{answer}");
+}
+
+#[actix_web::test]
+async fn what_entra_does_not_accept_is_told_with_its_number() {
+    let setup = Setup::new().await;
+    setup
+        .authorize(|name| (name == "redirect_uri").then_some("https://evil.example/"))
+        .await;
+    let (_, _, _, status, answer) = setup.told();
+    assert_eq!(status, 400);
+    assert!(
+        answer.starts_with("page \"Sign-in failed\": AADSTS50011: "),
+        "{answer}"
+    );
+
+    setup
+        .authorize(|name| (name == "scope").then_some("mcp.read"))
+        .await;
+    let (_, _, _, status, answer) = setup.told();
+    assert_eq!(status, 302);
+    assert!(
+        answer.starts_with(&format!(
+            "invalid_client, by way of the browser to {REDIRECT_URI}: AADSTS650053: "
+        )),
+        "{answer}"
+    );
+}
+
+#[actix_web::test]
+async fn the_handlers_way_to_graph_is_told() {
+    let setup = Setup::new().await;
+    let identity = setup
+        .client
+        .get(setup.cloud.identity_endpoint())
+        .query(&[
+            ("api-version", "2019-08-01"),
+            ("resource", "api://AzureADTokenExchange"),
+            ("client_id", MANAGED_IDENTITY.client_id),
+        ])
+        .header("X-IDENTITY-HEADER", "wrong");
+    identity.send().await.unwrap();
+    let (from, to, request, status, answer) = setup.told();
+    assert_eq!(
+        (from, to, status),
+        (Some(Party::Handler), Party::ManagedIdentity, 401)
+    );
+    assert_eq!(request, "token for api://AzureADTokenExchange");
+    assert!(answer.starts_with("X-IDENTITY-HEADER"), "{answer}");
+
+    setup
+        .client
+        .get(setup.entra("discovery/v2.0/keys"))
+        .send()
+        .await
+        .unwrap();
+    let (from, _, request, _, _) = setup.told();
+    assert_eq!(
+        (from, request.as_str()),
+        (Some(Party::Handler), "signing keys")
+    );
+
+    let assertion = setup.cloud.access_token("alan").unwrap();
+    let scope = format!("{}/.default", setup.cloud.graph());
+    setup
+        .token(&[
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("client_id", sandbox::directory::MCP_SERVER.client_id),
+            ("client_assertion", "nonsense"),
+            ("assertion", &assertion),
+            ("scope", &scope),
+        ])
+        .await;
+    let (from, _, request, status, answer) = setup.told();
+    assert_eq!((from, status), (Some(Party::Handler), 400));
+    assert_eq!(
+        request,
+        "token: Functions MCP server on behalf of alan@contoso.example for .default of Microsoft Graph, \
+         proven by its managed identity"
+    );
+    assert!(answer.starts_with("AADSTS"), "{answer}");
+
+    let token = setup.cloud.graph_token("ada").unwrap().access_token;
+    let me = || {
+        let me = format!("{}/v1.0/me", setup.cloud.graph());
+        setup.client.get(me).bearer_auth(&token).send()
+    };
+    me().await.unwrap();
+    let (_, _, request, status, answer) = setup.told();
+    assert_eq!(request, "GET /v1.0/me as ada@contoso.example");
+    assert_eq!(
+        (status, answer.as_str()),
+        (200, "the profile of Ada Lovelace")
+    );
+
+    for (effect, expected) in [
+        (Effect::Html, (502, "Bad Gateway")),
+        (Effect::Malformed, (200, "an answer that cannot be read")),
+    ] {
+        let fault = Fault::new(Endpoint::Graph, effect).times(1);
+        setup.cloud.faults().add(fault).unwrap();
+        me().await.unwrap();
+        let (_, _, _, status, answer) = setup.told();
+        assert_eq!((status, answer.as_str()), expected);
+    }
+}
+
+#[actix_web::test]
+async fn the_sandboxs_own_switches_are_no_step() {
+    let setup = Setup::new().await;
+    let url = format!("{}/token/ada", setup.cloud.control_url());
+    setup.client.get(url).send().await.unwrap();
+    assert!(setup.events.lock().unwrap().is_empty());
+}

@@ -1,0 +1,389 @@
+//! The program, as people and other programs start it. The handler is this very program in another
+//! process, and says nothing but that it is ready.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Lines, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{self, Child, ChildStdout, Command, Stdio};
+use std::thread;
+
+use sandbox::directory::MANAGED_IDENTITY;
+use sandbox::loopback;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A function app in a temporary folder.
+struct TestApp(PathBuf);
+
+impl TestApp {
+    fn new() -> Self {
+        let app =
+            Self(std::env::temp_dir().join(format!("sandbox-test-{}", Uuid::new_v4().simple())));
+        fs::create_dir_all(app.0.join("HelloTool")).unwrap();
+        app.write(
+            "host.json",
+            &json!({
+                "version": "2.0",
+                "extensionBundle": {
+                    "id": "Microsoft.Azure.Functions.ExtensionBundle",
+                    "version": "[4.36.0, 5.0.0)",
+                },
+                "customHandler": {
+                    "description": {
+                        "defaultExecutablePath": std::env::current_exe().unwrap(),
+                        "arguments": ["--ignored", "--exact", "the_handler_in_another_process"],
+                    },
+                },
+            })
+            .to_string(),
+        );
+        let trigger = json!({
+            "type": "mcpToolTrigger",
+            "direction": "in",
+            "name": "mcpTrigger",
+            "toolName": "HelloTool",
+            "description": "Says hello",
+            "toolProperties": "[]",
+        });
+        app.write(
+            "HelloTool/function.json",
+            &json!({ "bindings": [trigger] }).to_string(),
+        );
+        app
+    }
+
+    fn write(&self, file: &str, content: &str) {
+        fs::write(self.0.join(file), content).unwrap();
+    }
+
+    /// The program in the app's folder, on any ports.
+    fn program(&self, arguments: &[&str]) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_sandbox"));
+        program
+            .args([
+                "--port",
+                "0",
+                "--login-port",
+                "0",
+                "--graph-port",
+                "0",
+                "--identity-port",
+                "0",
+            ])
+            .args(arguments)
+            .current_dir(&self.0)
+            .env("CARGO_TARGET_DIR", self.0.join("target"))
+            // For the developer's tools, which a program that is killed leaves behind.
+            .env(if cfg!(windows) { "TEMP" } else { "TMPDIR" }, &self.0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        program
+    }
+
+    fn start(&self, arguments: &[&str]) -> Running {
+        let mut child = self.program(arguments).arg("--no-build").spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, lines }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The program while it runs.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+
+    fn json_line(&mut self) -> Value {
+        serde_json::from_str(&self.line()).unwrap()
+    }
+
+    /// Everything up to the banner's last line.
+    fn banner(&mut self) -> Vec<String> {
+        let mut banner = Vec::new();
+        while banner
+            .last()
+            .is_none_or(|line| line != "Ctrl-C stops it all.")
+        {
+            banner.push(self.line());
+        }
+        banner
+    }
+
+    /// Kills it, and gives what it had yet to say.
+    fn stop(mut self) -> String {
+        self.child.kill().unwrap();
+        let rest: Vec<_> = self.lines.by_ref().map(Result::unwrap).collect();
+        rest.join("\n")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The value of a row of the banner, as a shell script finds it.
+fn value<'a>(banner: &'a [String], title: &str) -> &'a str {
+    banner
+        .iter()
+        .find_map(|line| {
+            line.strip_prefix("  ")?
+                .strip_prefix(title)?
+                .strip_prefix(' ')
+        })
+        .and_then(|value| value.split_whitespace().next())
+        .unwrap_or_else(|| panic!("no {title} in {banner:#?}"))
+}
+
+async fn get(url: &str) -> reqwest::Response {
+    loopback::client().unwrap().get(url).send().await.unwrap()
+}
+
+#[test]
+#[ignore = "the handler of the tests below, which they start as a process of its own"]
+fn the_handler_in_another_process() {
+    // Without it, nobody but a curious reader started this test.
+    let Ok(port) = std::env::var("FUNCTIONS_CUSTOMHANDLER_PORT") else {
+        return;
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.parse().unwrap())).unwrap();
+    // It shares the program's standard input, and so notices when the test is over.
+    thread::spawn(|| {
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        process::exit(0);
+    });
+    for connection in listener.incoming() {
+        let mut connection = connection.unwrap();
+        let _ = connection.read(&mut [0; 4096]);
+        let _ = connection
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
+}
+
+#[actix_web::test]
+async fn programs_learn_from_the_first_line_where_everything_is() {
+    let app = TestApp::new();
+    let mut program = app.start(&["--json"]);
+    let ready = program.json_line();
+    assert_eq!(ready["event"], "ready");
+    assert_eq!(ready["profile"], "azure");
+    assert!(ready["system_key"].is_string());
+    assert!(ready["sign_in"]["client_id"].is_string());
+    assert!(
+        ready["sign_in"]["url"]
+            .as_str()
+            .unwrap()
+            .ends_with("/.auth/login/aad")
+    );
+    let authority = ready["authority"].as_str().unwrap();
+    assert!(ready["issuer"].as_str().unwrap().starts_with(authority));
+    assert_eq!(ready["control_url"], format!("{authority}/sandbox"));
+
+    get(ready["mcp_url"].as_str().unwrap()).await;
+    loop {
+        let event = program.json_line();
+        assert!(event["time"].is_string());
+        if event["event"] == "exchange" {
+            assert_eq!(event["from"], "client");
+            assert_eq!(event["to"], "app_service_auth");
+            assert_eq!(event["request"], "GET /runtime/webhooks/mcp");
+            assert_eq!(event["status"], 401);
+            break;
+        }
+        assert!(event["event"].as_str().unwrap().starts_with("handler_"));
+    }
+}
+
+#[actix_web::test]
+async fn the_banner_holds_what_a_newcomer_needs() {
+    let app = TestApp::new();
+    let mut program = app.start(&[]);
+    let banner = program.banner();
+    let url = value(&banner, "MCP endpoint");
+    let key = value(&banner, "System key");
+    let switches = value(&banner, "Switches");
+    assert!(get(switches).await.status().is_success());
+    assert!(
+        get(value(&banner, "Sign-in page"))
+            .await
+            .status()
+            .is_success()
+    );
+    assert_eq!(get(url).await.status(), 401);
+
+    let text = banner.join("\n");
+    for part in [
+        format!("curl -s {url} "),
+        format!("-H 'x-functions-key: {key}'"),
+        format!("Bearer $(curl -s {switches}/token/ada)"),
+        "@modelcontextprotocol/inspector --cli".to_owned(),
+        "mcp-remote".to_owned(),
+        format!("--client-id {}", value(&banner, "Client id")),
+        "alan (has not consented to Graph)".to_owned(),
+    ] {
+        assert!(text.contains(&part), "no {part} in {text}");
+    }
+    let (_, configuration) = text.split_once(".vscode/mcp.json:").unwrap();
+    let configuration: Value = serde_json::Deserializer::from_str(configuration)
+        .into_iter()
+        .next()
+        .unwrap()
+        .unwrap();
+    let server = &configuration["servers"]["sandbox"];
+    assert_eq!(server["url"], url);
+    assert_eq!(server["headers"], json!({ "x-functions-key": key }));
+    assert!(!text.contains('\x1b'), "no colours but on a terminal");
+}
+
+#[test]
+fn on_a_laptop_there_is_nothing_to_sign_in_to() {
+    let app = TestApp::new();
+    let mut program = app.start(&["--profile", "local", "--developer", "grace"]);
+    let banner = program.banner();
+    assert_eq!(value(&banner, "Developer"), "grace,");
+    let text = banner.join("\n");
+    for part in [
+        "System key",
+        "x-functions-key",
+        "Sign-in page",
+        "--client-id",
+        "Bearer",
+    ] {
+        assert!(!text.contains(part), "{part} in {text}");
+    }
+}
+
+#[actix_web::test]
+async fn quiet_is_quiet_after_the_banner() {
+    let app = TestApp::new();
+    let mut program = app.start(&["--quiet"]);
+    let banner = program.banner();
+    get(value(&banner, "MCP endpoint")).await;
+    assert_eq!(program.stop(), "");
+}
+
+#[actix_web::test]
+async fn entra_can_be_as_strict_as_the_real_one() {
+    let app = TestApp::new();
+    let mut program = app.start(&["--json", "--strict-resource"]);
+    let ready = program.json_line();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let authorize = format!(
+        "{}/{}/oauth2/v2.0/authorize",
+        text(&ready["authority"]),
+        text(&ready["tenant_id"])
+    );
+    // Makes sure of the TLS library.
+    loopback::client().unwrap();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let response = client.get(authorize).query(&[
+        ("client_id", text(&ready["sign_in"]["client_id"])),
+        ("response_type", "code".to_owned()),
+        ("redirect_uri", "http://localhost:3334/callback".to_owned()),
+        ("scope", text(&ready["sign_in"]["scope"])),
+        ("resource", text(&ready["mcp_url"])),
+    ]);
+    let response = response.send().await.unwrap();
+    let location = response.headers()["location"].to_str().unwrap();
+    assert!(location.contains("AADSTS9010010"), "{location}");
+}
+
+#[actix_web::test]
+async fn clients_that_demand_https_learn_whom_to_trust() {
+    let app = TestApp::new();
+    let mut program = app.start(&["--json", "--tls"]);
+    let ready = program.json_line();
+    let text = |name: &str| ready[name].as_str().unwrap();
+    let certificate = fs::read(text("ca_certificate")).unwrap();
+    // Makes sure of the TLS library.
+    loopback::client().unwrap();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([reqwest::Certificate::from_pem(&certificate).unwrap()])
+        .build()
+        .unwrap();
+    let metadata = format!(
+        "{}/{}/v2.0/.well-known/openid-configuration",
+        text("tls_authority"),
+        text("tenant_id")
+    );
+    let metadata = client.get(metadata).send().await.unwrap();
+    assert!(metadata.status().is_success());
+
+    let identity = client
+        .get(text("identity_endpoint"))
+        .query(&[
+            ("api-version", "2019-08-01"),
+            ("resource", "api://AzureADTokenExchange"),
+            ("client_id", MANAGED_IDENTITY.client_id),
+        ])
+        .header("X-IDENTITY-HEADER", text("identity_header"));
+    assert!(identity.send().await.unwrap().status().is_success());
+}
+
+#[test]
+fn a_handler_that_does_not_build_is_told_by_cargo_and_by_the_sandbox() {
+    let app = TestApp::new();
+    app.write(
+        "Cargo.toml",
+        "[package]\nname = \"app\"\nedition = \"2024\"\n[[bin]]\nname = \"handler\"\npath = \"main.rs\"\n[workspace]\n",
+    );
+    app.write("main.rs", "fn main() { undefined() }");
+    let output = app.program(&[]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty());
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("cannot find function `undefined`"), "{told}");
+    assert!(
+        told.ends_with("--no-build starts the one that was built last\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_folder_without_a_function_app_is_named() {
+    let app = TestApp::new();
+    fs::remove_file(app.0.join("host.json")).unwrap();
+    let output = app.program(&["--no-build"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("no host.json in ."), "{told}");
+}
+
+#[test]
+fn the_help_tells_of_every_option_and_gives_examples() {
+    let app = TestApp::new();
+    let output = app.program(&["--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "--profile",
+        "--port",
+        "--strict-resource",
+        "--quiet",
+        "--json",
+        "token",
+        "Examples:",
+    ] {
+        assert!(help.contains(part), "no {part} in {help}");
+    }
+}
