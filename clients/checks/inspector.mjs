@@ -56,6 +56,7 @@ await check('the Inspector is greeted as Grace, who has no mailbox, with hers', 
 });
 
 await check('the Inspector shows Alan where to consent', async () => {
+  await azure.revokeConsent('alan');
   const { status, result, stderr } = await inspect(azure, await headersOf('alan'), CALL);
   assert.equal(status, TOOL_IS_ERROR, stderr);
   assert.equal(result.isError, true);

@@ -1,0 +1,6 @@
+// Visits a page as SIGN_IN_AS.
+
+import { Browser } from './browser.mjs';
+
+const { url, status } = await new Browser(process.env.SIGN_IN_AS).visit(process.argv[2]);
+console.log(status, url.split('?')[0]);
