@@ -172,7 +172,9 @@ pub async fn send(request: Request, budget: &CallBudget) -> Result<Reply, SendEr
         Err(_) => None,
     };
     match (repetition, pause) {
-        (Some(request), Some(pause)) if pause + LEAST_TIME_FOR_A_RETRY <= budget.remaining() => {
+        (Some(request), Some(pause))
+            if pause.saturating_add(LEAST_TIME_FOR_A_RETRY) <= budget.remaining() =>
+        {
             tokio::time::sleep(pause).await;
             send_once(client, request, budget).await
         }
@@ -296,13 +298,14 @@ mod tests {
         let reply = sent_to(&[BUSY, OK], &budget).await.unwrap();
         assert_eq!((reply.status.as_u16(), budget.requests()), (503, 1));
 
-        let budget = CallBudget::new(Duration::from_secs(20));
-        let patient = "HTTP/1.1 429 Slow\r\nretry-after: 60\r\ncontent-length: 0\r\n\r\n";
-        let reply = sent_to(&[patient, OK], &budget).await.unwrap();
-        assert_eq!(
-            (reply.retry_after(), budget.requests()),
-            (Some(Duration::from_secs(60)), 1)
-        );
+        for seconds in [60, u64::MAX] {
+            let budget = CallBudget::new(Duration::from_secs(20));
+            let head =
+                format!("HTTP/1.1 429 Slow\r\nretry-after: {seconds}\r\ncontent-length: 0\r\n\r\n");
+            let reply = sent_to(&[&head, OK], &budget).await.unwrap();
+            assert_eq!(reply.retry_after(), Some(Duration::from_secs(seconds)));
+            assert_eq!(budget.requests(), 1);
+        }
     }
 
     #[tokio::test]
