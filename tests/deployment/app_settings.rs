@@ -1,0 +1,109 @@
+//! The handler's environment variables: each is set by somebody, and nothing is set that nobody reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::bicep::{self, descendants};
+
+/// Set by the Functions host, App Service, or App Service Authentication.
+const SET_BY_THE_PLATFORM: [&str; 5] = [
+    "AZURE_FUNCTIONS_ENVIRONMENT",
+    "FUNCTIONS_CUSTOMHANDLER_PORT",
+    "IDENTITY_ENDPOINT",
+    "WEBSITE_AUTH_CLIENT_ID",
+    "WEBSITE_HOSTNAME",
+];
+
+/// Left to whoever wants another value than the handler's own.
+const OPTIONAL: [&str; 3] = [
+    "AZURE_TENANT_ID",
+    "RUST_LOG",
+    "TOOL_CALL_TIME_BUDGET_SECONDS",
+];
+
+/// Read by the Functions host and by telemetry.
+const READ_BY_THE_HOST: [&str; 3] = [
+    "APPLICATIONINSIGHTS_",
+    "AzureFunctionsJobHost__",
+    "AzureWebJobsStorage__",
+];
+
+/// Settings that Flex Consumption does not have, and refuses or misreads.
+const NOT_ON_FLEX_CONSUMPTION: [&str; 5] = [
+    "FUNCTIONS_EXTENSION_VERSION",
+    "FUNCTIONS_WORKER_RUNTIME",
+    "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING",
+    "WEBSITE_CONTENTSHARE",
+    "WEBSITE_RUN_FROM_PACKAGE",
+];
+
+/// Names and expressions of the settings that Bicep writes.
+pub fn of_the_function_app() -> BTreeMap<String, String> {
+    let file = bicep::file("function-app.bicep");
+    let settings = file.resource("settings");
+    assert_eq!(file.string(settings.property("name")), Some("appsettings"));
+    descendants(settings.property("properties"))
+        .into_iter()
+        .filter(|node| node.kind() == "object")
+        .flat_map(|object| file.properties(object))
+        .map(|(name, value)| (name.to_owned(), file.text(value).to_owned()))
+        .collect()
+}
+
+/// The names in `src/settings.rs`.
+fn read_by_the_handler() -> BTreeSet<String> {
+    let source = crate::read("src/settings.rs");
+    let (_, names) = source.split_once("pub mod names {").unwrap();
+    let (names, _) = names.split_once("\n}").unwrap();
+    names
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub const ")?.split('"').nth(1))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn what_the_handler_reads_is_what_bicep_writes_and_the_platform_sets() {
+    let written = of_the_function_app().into_keys();
+    let for_the_handler = written.filter(|name| {
+        !READ_BY_THE_HOST
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    });
+    let others = SET_BY_THE_PLATFORM
+        .into_iter()
+        .chain(OPTIONAL)
+        .map(str::to_owned);
+    let set: Vec<_> = for_the_handler.chain(others).collect();
+    let distinct: BTreeSet<_> = set.iter().cloned().collect();
+    assert_eq!(distinct, read_by_the_handler());
+    assert_eq!(distinct.len(), set.len(), "two set the same: {set:?}");
+}
+
+#[test]
+fn optional_settings_are_documented() {
+    let readme = crate::read("README.md");
+    for name in OPTIONAL {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_set_that_flex_consumption_does_not_have() {
+    let written = of_the_function_app();
+    for name in NOT_ON_FLEX_CONSUMPTION {
+        assert!(!written.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn the_runtime_is_the_one_for_custom_handlers() {
+    let file = bicep::file("function-app.bicep");
+    let config = file.property(
+        file.resource("site").property("properties"),
+        "functionAppConfig",
+    );
+    let runtime = file.property(config, "runtime");
+    assert_eq!(file.string(file.property(runtime, "name")), Some("custom"));
+    // Azure accepts others as well, and then never starts the app.
+    assert_eq!(file.string(file.property(runtime, "version")), Some("1.0"));
+}

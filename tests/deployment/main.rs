@@ -1,0 +1,44 @@
+//! What azd, Bicep, VS Code and readers of the documentation find in this repository: the parts agree with each other and
+//! with the handler.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod app_settings;
+mod azure_yaml;
+mod bicep;
+mod clouds;
+mod declarations;
+mod links;
+mod outputs;
+mod parameters;
+mod vs_code;
+
+use std::{fs, path::Path};
+
+/// The repository's root.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The text of one of the repository's files.
+#[track_caller]
+fn read(path: &str) -> String {
+    match fs::read_to_string(root().join(path)) {
+        Ok(text) => text,
+        Err(error) => panic!("{path}: {error}"),
+    }
+}
+
+/// The cells of every row of every table in one of the repository's Markdown files.
+fn table_rows(path: &str) -> Vec<Vec<String>> {
+    read(path)
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .strip_prefix('|')?
+                .strip_suffix('|')
+                .map(str::to_owned)
+        })
+        .map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect())
+        .collect()
+}

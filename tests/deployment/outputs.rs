@@ -1,0 +1,68 @@
+//! What `azd env get-value` can tell after a deployment.
+
+use std::collections::BTreeSet;
+
+use crate::bicep::{self, descendants};
+
+/// The outputs that the documentation promises, and scripts rely on.
+const PROMISED: [&str; 16] = [
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "AUTH_ENABLED",
+    "AUTH_REDIRECT_URI",
+    "AZURE_FUNCTION_NAME",
+    "AZURE_LOCATION",
+    "AZURE_RESOURCE_GROUP_NAME",
+    "AZURE_TENANT_ID",
+    "CONFIGURED_REDIRECT_URIS",
+    "CONFIGURED_SCOPES",
+    "ENTRA_APPLICATION_ID",
+    "ENTRA_APPLICATION_OBJECT_ID",
+    "ENTRA_IDENTIFIER_URI",
+    "ENTRA_SERVICE_PRINCIPAL_ID",
+    "PRE_AUTHORIZED_CLIENT_IDS",
+    "SERVICE_MCP_DEFAULT_HOSTNAME",
+    "SERVICE_MCP_NAME",
+];
+
+#[test]
+fn the_outputs_are_those_that_were_promised() {
+    let main = bicep::file("main.bicep");
+    let outputs: BTreeSet<_> = main
+        .outputs()
+        .into_iter()
+        .map(|output| output.name)
+        .collect();
+    assert_eq!(outputs, BTreeSet::from(PROMISED));
+}
+
+#[test]
+fn the_documentation_has_every_output() {
+    let rows = crate::table_rows("docs/deploy.md");
+    for output in PROMISED {
+        let cell = format!("`{output}`");
+        assert!(rows.iter().any(|row| row[0].contains(&cell)), "{output}");
+    }
+}
+
+#[test]
+fn nothing_reads_a_secret_so_none_can_be_put_out() {
+    for file in bicep::files() {
+        for node in descendants(file.top()) {
+            if node.kind() == "call_expression" {
+                let text = file.text(node);
+                let function = text.split('(').next().unwrap();
+                let function = function.rsplit('.').next().unwrap();
+                let reads_secret = function.starts_with("list") || function == "getSecret";
+                assert!(!reads_secret, "{text} in {}", file.name);
+            }
+        }
+        for parameter in file.parameters() {
+            assert!(
+                !parameter.has_decorator("secure"),
+                "{} in {}",
+                parameter.name,
+                file.name
+            );
+        }
+    }
+}

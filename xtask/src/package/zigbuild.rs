@@ -1,0 +1,212 @@
+//! Cross-building with `cargo zigbuild`: the same from Linux, macOS and Windows.
+//!
+//! zig is the linker and the C compiler (the TLS library has C in it). It is asked for even where this machine could
+//! link by itself: the result would need this machine's glibc.
+
+use std::{
+    env,
+    error::Error,
+    fmt,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use serde_json::Value;
+
+use super::target::Target;
+use crate::programs::Programs;
+
+/// The variable by which cargo-zigbuild is told of another Python than `python3`.
+const PYTHON_VARIABLE: &str = "CARGO_ZIGBUILD_PYTHON_PATH";
+/// The variable by which it is told of another zig than `zig`.
+const ZIG_VARIABLE: &str = "CARGO_ZIGBUILD_ZIG_PATH";
+
+/// Something that building needs and this machine lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The program `cargo-zigbuild`.
+    CargoZigbuild,
+    /// zig, as the Python package `ziglang` or as a program.
+    Zig,
+    /// Rust's standard library for this target.
+    StandardLibrary(&'static str),
+}
+
+impl Missing {
+    /// How to get it.
+    pub fn remedy(self) -> String {
+        match self {
+            Self::CargoZigbuild if cfg!(target_os = "macos") => {
+                "brew install cargo-zigbuild, or: pip install cargo-zigbuild ziglang".into()
+            }
+            Self::CargoZigbuild => {
+                "pip install cargo-zigbuild ziglang, or: cargo install --locked cargo-zigbuild"
+                    .into()
+            }
+            Self::Zig if cfg!(target_os = "macos") => {
+                "brew install zig, or: pip install ziglang".into()
+            }
+            Self::Zig if cfg!(windows) => "pip install ziglang, or: winget install zig.zig".into(),
+            Self::Zig => "pip install ziglang, or a zig from https://ziglang.org/download".into(),
+            Self::StandardLibrary(triple) => format!("rustup target add {triple}"),
+        }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CargoZigbuild => f.write_str("cargo-zigbuild"),
+            Self::Zig => f.write_str("zig"),
+            Self::StandardLibrary(triple) => {
+                write!(f, "Rust's standard library for {triple}")
+            }
+        }
+    }
+}
+
+/// What building for `target` needs and `programs` lack.
+pub fn missing(programs: &Programs, target: Target) -> Vec<Missing> {
+    let triple = target.triple();
+    let library = programs.output("rustc", &["--print", "target-libdir", "--target", triple]);
+    [
+        (
+            programs.command("cargo-zigbuild").is_none(),
+            Missing::CargoZigbuild,
+        ),
+        (find_zig(programs).is_none(), Missing::Zig),
+        (
+            !library.is_ok_and(|folder| Path::new(&folder).is_dir()),
+            Missing::StandardLibrary(triple),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(is_missing, what)| is_missing.then_some(what))
+    .collect()
+}
+
+/// Where zig is.
+#[derive(Debug, PartialEq, Eq)]
+enum Zig {
+    /// Where cargo-zigbuild finds it by itself.
+    Usual,
+    /// A package of this Python. Windows, for one, has no `python3`.
+    Python(&'static str),
+}
+
+fn find_zig(programs: &Programs) -> Option<Zig> {
+    let python = env::var_os(PYTHON_VARIABLE).unwrap_or_else(|| "python3".into());
+    let zig = env::var_os(ZIG_VARIABLE).unwrap_or_else(|| "zig".into());
+    let in_python = ["-m", "ziglang", "version"];
+    if programs.output(python, &in_python).is_ok() || programs.output(zig, &["version"]).is_ok() {
+        return Some(Zig::Usual);
+    }
+    ["python", "py"]
+        .into_iter()
+        .find(|python| programs.output(python, &in_python).is_ok())
+        .map(Zig::Python)
+}
+
+/// Builds the handler in sight of the user, and tells where it is.
+///
+/// # Errors
+/// Names what is missing, or says that it does not build.
+pub fn build(root: &Path, programs: &Programs, target: Target) -> Result<PathBuf, Box<dyn Error>> {
+    let missing = missing(programs, target);
+    if !missing.is_empty() {
+        let lines: Vec<_> = missing
+            .iter()
+            .map(|what| format!("not installed: {what}\n    {}", what.remedy()))
+            .collect();
+        return Err(lines.join("\n").into());
+    }
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = programs
+        .command(cargo)
+        .ok_or("cargo is not on the search path")?;
+    build
+        .args(["zigbuild", "--release", "--bin", "handler"])
+        .args(["--target", &target.to_string()])
+        .arg("--message-format=json-render-diagnostics")
+        .args(remapping(target).map(|config| format!("--config={config}")))
+        .current_dir(root)
+        .stderr(Stdio::inherit());
+    if let Some(Zig::Python(python)) = find_zig(programs) {
+        build.env(PYTHON_VARIABLE, python);
+    }
+    let output = build.output()?;
+    if !output.status.success() {
+        return Err("the handler does not build".into());
+    }
+    executable(&output.stdout).ok_or_else(|| "cargo does not tell where the handler is".into())
+}
+
+/// Flags that call the folder of downloaded crates `/cargo` in panic messages: the same sources give the same bytes
+/// wherever they are built, and the executable does not tell who built it.
+fn remapping(target: Target) -> Option<String> {
+    let folder = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(env::home_dir()?.join(".cargo")))?;
+    let flag = Value::from(format!("--remap-path-prefix={}=/cargo", folder.display()));
+    Some(format!("target.{}.rustflags=[{flag}]", target.triple()))
+}
+
+/// Finds the handler among the messages of cargo
+/// ([its format](https://doc.rust-lang.org/cargo/reference/external-tools.html#artifact-messages)).
+fn executable(messages: &[u8]) -> Option<PathBuf> {
+    messages
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "handler")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_handler_is_where_cargo_says() {
+        let messages =
+            br#"{"reason":"compiler-artifact","target":{"name":"handler"},"executable":null}
+not json
+{"reason":"compiler-artifact","target":{"name":"other"},"executable":"/target/other"}
+{"reason":"compiler-artifact","target":{"name":"handler"},"executable":"/target/handler"}
+{"reason":"build-finished","success":true}
+"#;
+        assert_eq!(executable(messages), Some("/target/handler".into()));
+        assert_eq!(executable(b""), None);
+    }
+
+    #[test]
+    fn a_machine_without_anything_lacks_everything() {
+        let missing = missing(&Programs::at(""), Target::Musl);
+        assert_eq!(
+            missing,
+            [
+                Missing::CargoZigbuild,
+                Missing::Zig,
+                Missing::StandardLibrary("x86_64-unknown-linux-musl")
+            ]
+        );
+        for what in missing {
+            assert!(!what.remedy().is_empty(), "{what}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn zig_is_found_in_whichever_python_has_it() {
+        use crate::programs::scripts;
+
+        let with = |name, script| {
+            let folder = scripts(&[(name, script)]);
+            find_zig(&Programs::at(folder.path()))
+        };
+        let package = r#"[ "$*" = "-m ziglang version" ] && echo 0.15.2"#;
+        assert_eq!(with("python3", package), Some(Zig::Usual));
+        assert_eq!(with("python", package), Some(Zig::Python("python")));
+        assert_eq!(with("zig", "echo 0.15.2"), Some(Zig::Usual));
+        assert_eq!(with("python3", "exit 1"), None);
+    }
+}

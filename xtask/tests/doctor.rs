@@ -1,0 +1,66 @@
+//! `cargo xtask doctor` against the sandbox with the real handler.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{env, path::Path, process::Output};
+
+use sandbox::{Sandbox, SandboxOptions};
+use tokio::process::Command;
+
+/// Starts the server, as in Azure.
+async fn start() -> Sandbox {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--bin", "handler"])
+        .current_dir(root)
+        .status();
+    assert!(built.await.unwrap().success());
+    let xtask = Path::new(env!("CARGO_BIN_EXE_xtask"));
+    let handler = xtask.with_file_name(format!("handler{}", env::consts::EXE_SUFFIX));
+    Sandbox::start(SandboxOptions {
+        app_root: root.to_owned(),
+        handler: Some(handler),
+        ..SandboxOptions::default()
+    })
+    .await
+    .unwrap()
+}
+
+/// What doctor says of it to `person`.
+async fn doctor(sandbox: &Sandbox, person: &str) -> (String, Output) {
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["doctor", "--url", &sandbox.mcp_url()])
+        .env(
+            "MCP_ACCESS_TOKEN",
+            sandbox.cloud().access_token(person).unwrap(),
+        )
+        .env("MCP_SYSTEM_KEY", sandbox.system_key().unwrap())
+        .output()
+        .await
+        .unwrap();
+    (String::from_utf8(output.stdout.clone()).unwrap(), output)
+}
+
+#[tokio::test]
+async fn the_sandbox_is_all_green() {
+    let sandbox = start().await;
+    let (said, output) = doctor(&sandbox, "ada").await;
+    assert!(output.status.success(), "{output:?}");
+    assert!(said.ends_with("All is well.\n"), "{said}");
+    assert!(
+        said.contains("ok    HelloTool: Hello, Ada Lovelace"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_user_who_has_not_consented_is_shown_where() {
+    let sandbox = start().await;
+    let (said, output) = doctor(&sandbox, "alan").await;
+    assert_eq!(output.status.code(), Some(1));
+    let line = said.lines().find(|line| line.starts_with("FAIL")).unwrap();
+    assert!(
+        line.starts_with("FAIL  HelloTool: ") && line.contains("/.auth/login/aad"),
+        "{line}"
+    );
+}
