@@ -14,13 +14,23 @@ use rsa::sha2::{Digest as _, Sha256};
 
 const STYLE_SHEET: &str = include_str!("../assets/style.css");
 
-/// Allows the style sheet and nothing else.
+/// Allows the style sheet and nothing else. It does not restrict where forms go: browsers hold that
+/// against the redirects that follow, which lead to other origins.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let style = BASE64_STANDARD.encode(Sha256::digest(STYLE_SHEET));
+    let style = hash(STYLE_SHEET);
     format!(
         "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; frame-ancestors 'none'"
     )
 });
+
+/// The policy of a page with a script.
+pub(crate) fn policy_with_script(script: &str) -> String {
+    format!("{}; script-src 'sha256-{}'", *POLICY, hash(script))
+}
+
+fn hash(text: &str) -> String {
+    BASE64_STANDARD.encode(Sha256::digest(text))
+}
 
 /// A response for a page, to be kept by nobody.
 pub(crate) fn response(status: StatusCode) -> HttpResponseBuilder {

@@ -615,6 +615,19 @@ async fn an_answer_is_taken_once_and_from_the_browser_that_was_sent_for_it() {
 }
 
 #[actix_web::test]
+async fn two_sign_ins_of_one_browser_do_not_disturb_each_other() {
+    let setup = Setup::new().await;
+    let mut pickers = Vec::new();
+    for _ in 0..2 {
+        pickers.push(setup.browser.open(setup.app("/.auth/login/aad")).await);
+    }
+    for picker in &pickers {
+        let done = setup.browser.answer(picker, "account", "ada").await;
+        assert_eq!(done.url, setup.app("/.auth/login/done"));
+    }
+}
+
+#[actix_web::test]
 async fn entras_answer_may_come_in_a_form() {
     let setup = Setup::new().await;
     let picker = setup.browser.open(setup.app("/.auth/login/aad")).await;

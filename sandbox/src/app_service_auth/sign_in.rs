@@ -104,7 +104,8 @@ async fn sign_in(
         ("nonce", &nonce),
     ]);
     let cookie = Cookie::build(BROWSER_COOKIE, browser.clone())
-        .path(CALLBACK_PATH)
+        // That of the callback, too.
+        .path(SIGN_IN_PATH)
         .http_only(true)
         .same_site(SameSite::Lax)
         .finish();

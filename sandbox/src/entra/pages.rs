@@ -1,37 +1,20 @@
-//! What a person sees: plain HTML that works without scripts and loads nothing from elsewhere.
+//! What a person sees.
 
-use std::sync::LazyLock;
-
+use actix_web::HttpResponse;
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
-use actix_web::{HttpResponse, HttpResponseBuilder};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use rsa::sha2::{Digest, Sha256};
+use actix_web::http::header::CONTENT_SECURITY_POLICY;
+use maud::{Markup, PreEscaped, html};
 
 use super::clock::Clock;
 use super::error::{EntraError, Occurrence};
 use crate::directory::{Application, Permission, Person};
+use crate::html;
 
-const STYLE_SHEET: &str = include_str!("../../assets/style.css");
+const PRODUCT: &str = "Microsoft Entra ID";
 
 /// Sends the form of [`form_post`] for the person.
 const SUBMIT: &str = "document.forms[0].submit()";
-
-/// Allows the style sheet and the script above, and nothing else. It does not restrict where forms go: browsers hold
-/// that against the redirects that follow, which lead to the client.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
-    format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; frame-ancestors 'none'",
-        hash(STYLE_SHEET),
-        hash(SUBMIT),
-    )
-});
 
 /// Asks who signs in.
 pub(super) fn account_picker(
@@ -41,7 +24,7 @@ pub(super) fn account_picker(
     people: &[Person],
     session: Cookie<'_>,
 ) -> HttpResponse {
-    let markup = page(
+    let page = page(
         "Choose an account",
         html! {
             h1 id="title" { "Choose an account" }
@@ -64,9 +47,7 @@ pub(super) fn account_picker(
             }
         },
     );
-    respond(StatusCode::OK)
-        .cookie(session)
-        .body(markup.into_string())
+    html::response(StatusCode::OK).cookie(session).body(page)
 }
 
 /// Asks whether the client may have the permissions.
@@ -77,7 +58,7 @@ pub(super) fn consent(
     person: &Person,
     permissions: &[Permission],
 ) -> HttpResponse {
-    let markup = page(
+    let page = page(
         "Permissions requested",
         html! {
             p.detail { (person.user_principal_name) }
@@ -103,13 +84,13 @@ pub(super) fn consent(
             }
         },
     );
-    respond(StatusCode::OK).body(markup.into_string())
+    html::response(StatusCode::OK).body(page)
 }
 
 /// Says what went wrong where no client can be told.
 pub(super) fn error(error: &EntraError, clock: &Clock) -> HttpResponse {
     let occurrence = Occurrence::new(clock, None);
-    let markup = page(
+    let page = page(
         "Sign-in failed",
         html! {
             h1 { "Sign-in failed" }
@@ -124,12 +105,12 @@ pub(super) fn error(error: &EntraError, clock: &Clock) -> HttpResponse {
             }
         },
     );
-    respond(StatusCode::BAD_REQUEST).body(markup.into_string())
+    html::response(StatusCode::BAD_REQUEST).body(page)
 }
 
 /// Carries the answer to the client in a form that sends itself.
 pub(super) fn form_post(action: &str, parameters: &[(&'static str, String)]) -> HttpResponse {
-    let markup = page(
+    let page = page(
         "Signing in",
         html! {
             h1 { "Signing in" }
@@ -145,48 +126,23 @@ pub(super) fn form_post(action: &str, parameters: &[(&'static str, String)]) -> 
             script { (PreEscaped(SUBMIT)) }
         },
     );
-    respond(StatusCode::OK).body(markup.into_string())
+    html::response(StatusCode::OK)
+        .insert_header((CONTENT_SECURITY_POLICY, html::policy_with_script(SUBMIT)))
+        .body(page)
 }
 
 /// Says that nobody is signed in any more.
 pub(super) fn signed_out() -> HttpResponse {
-    let markup = page(
+    let page = page(
         "Signed out",
         html! {
             h1 { "You have signed out" }
             p { "The next sign-in asks again who you are. You can close this page." }
         },
     );
-    respond(StatusCode::OK).body(markup.into_string())
+    html::response(StatusCode::OK).body(page)
 }
 
-/// A response for a page, to be kept by nobody.
-fn respond(status: StatusCode) -> HttpResponseBuilder {
-    let mut response = HttpResponse::build(status);
-    response
-        .content_type("text/html; charset=utf-8")
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY.as_str()))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    response
-}
-
-fn page(title: &str, content: Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " - sandbox of Microsoft Entra ID" }
-                style { (PreEscaped(STYLE_SHEET)) }
-            }
-            body {
-                header { p { "Sandbox of Microsoft Entra ID" } }
-                main { (content) }
-                footer { p { "This page comes from your own machine, not from Microsoft." } }
-            }
-        }
-    }
+fn page(title: &str, content: Markup) -> String {
+    html::page(PRODUCT, title, content)
 }
