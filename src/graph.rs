@@ -215,7 +215,10 @@ fn unreadable(reply: &Reply) -> Failure {
 fn resource(root: &Url, path: &[&str], query: &[(&str, &str)]) -> Url {
     let mut url = root.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
-        // It leaves out `.` and `..`.
+        // It leaves out `.` and `..`, but looks for them before it reads over tabs and line ends.
+        let path = path
+            .iter()
+            .map(|segment| segment.replace(['\t', '\n', '\r'], ""));
         segments.pop_if_empty().extend(path);
     }
     if !query.is_empty() {
@@ -276,6 +279,7 @@ mod tests {
                 "https://graph.microsoft.com/v1.0/me/..%2Fusers%2Fx",
             ),
             ("..", "https://graph.microsoft.com/v1.0/me"),
+            ("\t..\n", "https://graph.microsoft.com/v1.0/me"),
             ("?a=b#c", "https://graph.microsoft.com/v1.0/me/%3Fa=b%23c"),
         ] {
             assert_eq!(resource(&root, &["v1.0", "me", segment], &[]).as_str(), url);

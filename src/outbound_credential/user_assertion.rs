@@ -235,7 +235,7 @@ impl Checks {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        if Duration::from_secs(claims.exp) + CLOCK_SKEW <= now {
+        if Duration::from_secs(claims.exp) <= now.saturating_sub(CLOCK_SKEW) {
             return Err(Error::new(Kind::TokenExpired, "the token has expired"));
         }
         if Duration::from_secs(claims.nbf) > now + CLOCK_SKEW {

@@ -69,6 +69,7 @@ fn forgeries() -> Vec<(&'static str, Forgery)> {
         ("token_refused", |token| {
             token.claim("padding", "x".repeat(40_000))
         }),
+        ("token_refused", |token| token.claim("exp", u64::MAX)),
         ("token_expired", |token| token.expires_in(-120)),
         ("wrong_audience", |token| {
             token.claim("aud", OTHER_API.client_id)
