@@ -12,7 +12,8 @@ use rmcp::{
     model::CallToolRequestParams,
     service::RunningService,
     transport::{
-        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+        StreamableHttpClientTransport,
+        streamable_http_client::{StreamableHttpClient, StreamableHttpClientTransportConfig},
     },
 };
 use sandbox::{
@@ -75,6 +76,14 @@ impl App {
 
     /// An MCP client that sends `headers`, and the system key where there is one.
     pub async fn client_with(&self, headers: &[(&str, &str)]) -> Client {
+        self.client_over(reqwest::Client::new(), headers).await
+    }
+
+    /// An MCP client that sends by `http`.
+    pub async fn client_over<C>(&self, http: C, headers: &[(&str, &str)]) -> Client
+    where
+        C: StreamableHttpClient + Send + Sync + 'static,
+    {
         let key = self
             .sandbox
             .system_key()
@@ -88,9 +97,8 @@ impl App {
         let mut config = StreamableHttpClientTransportConfig::with_uri(self.sandbox.mcp_url())
             .custom_headers(headers);
         config.max_concurrent_requests = 1000;
-        ().serve(StreamableHttpClientTransport::from_config(config))
-            .await
-            .unwrap()
+        let transport = StreamableHttpClientTransport::with_client(http, config);
+        ().serve(transport).await.unwrap()
     }
 
     /// Calls HelloTool as `person`.

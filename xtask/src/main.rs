@@ -92,8 +92,8 @@ mod tests {
             commands.extend(
                 text.split("cargo xtask ")
                     .skip(1)
-                    .filter_map(|rest| rest.split(['`', '\n', '#', '.', ':', ',']).next())
-                    .map(|command| command.trim().to_owned()),
+                    .filter_map(|rest| rest.split(['`', '\n', '#']).next())
+                    .map(|command| command.trim().trim_end_matches(['.', ':', ',']).to_owned()),
             );
         }
         assert!(!commands.is_empty());
