@@ -103,10 +103,11 @@ impl OnBehalfOf {
         budget: &Arc<CallBudget>,
     ) -> Result<AccessToken, Error> {
         let key = self.cache_key(&request);
-        match self.tokens.peek(&key).await {
+        if let Some(token) = self.tokens.peek(&key).await
+            && token.token != challenged.token
+        {
             // Another call was challenged too, and has got a new token in the meantime.
-            Some(token) if token.token != challenged.token => return Ok(token),
-            _ => self.tokens.forget(&key).await,
+            return Ok(token);
         }
         let request = TokenRequest {
             claims: claims_parameter(Some(claims))?,
@@ -115,10 +116,15 @@ impl OnBehalfOf {
         let claims_key = self.cache_key(&request);
         let exchange = self.exchange.clone().run(request, budget.clone());
         let tokens = self.tokens.clone();
+        // The challenged token stays until the new one is there: calls that begin meanwhile are challenged like this
+        // one, and wait for the same exchange instead of starting another.
         let fetch = || async move {
-            let token = exchange.await?;
-            tokens.insert(key, token.clone()).await;
-            Ok(token)
+            let exchanged = exchange.await;
+            match &exchanged {
+                Ok(token) => tokens.insert(key, token.clone()).await,
+                Err(_) => tokens.forget(&key).await,
+            }
+            exchanged
         };
         self.tokens.get(claims_key, fetch).await
     }
