@@ -76,7 +76,9 @@ impl App {
 
     /// An MCP client that sends `headers`, and the system key where there is one.
     pub async fn client_with(&self, headers: &[(&str, &str)]) -> Client {
-        self.client_over(reqwest::Client::new(), headers).await
+        // Like rmcp's own: without idle connections, which a server may close while they are taken up again.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build();
+        self.client_over(http.unwrap(), headers).await
     }
 
     /// An MCP client that sends by `http`.

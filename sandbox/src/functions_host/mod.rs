@@ -175,6 +175,8 @@ impl FunctionsHost {
                         .wrap(from_fn(system_key::check)),
                 )
         })
+        // As long as the real host's.
+        .keep_alive(Duration::from_secs(130))
         // A busy client may take its time over a connection that it has opened.
         .client_request_timeout(Duration::ZERO)
         .workers(2)
