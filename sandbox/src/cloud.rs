@@ -16,13 +16,14 @@ use rustls::ServerConfig;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::certificate::Certificate;
 use crate::directory::{
     AZURE_CLI, Directory, IDENTIFIER_URI, MCP_SERVER, Person, SCOPE, TENANT_ID, UnknownPerson,
     VISUAL_STUDIO_CODE,
 };
 use crate::entra::{
-    self, AccessTokenClaims, Authority, Certificate, Clock, Grants, SignIns, SigningKeys,
-    TokenRefusal, TokenSpec, Tokens, unverified_claims,
+    self, AccessTokenClaims, Authority, Clock, Grants, SignIns, SigningKeys, TokenRefusal,
+    TokenSpec, Tokens, unverified_claims,
 };
 use crate::events::{Events, Party};
 use crate::faults::Faults;
@@ -53,7 +54,7 @@ pub struct CloudOptions {
     /// Entra refuses a `resource` that is not the API of the scope (`AADSTS9010010`), as it does since March 2026.
     /// Otherwise it ignores the parameter.
     pub strict_resource: bool,
-    /// Entra listens on https as well, for clients that demand it. See [`Cloud::tls_authority`].
+    /// Entra and Graph listen on https as well, for clients that demand it. See [`Cloud::tls_authority`].
     pub tls: bool,
     /// Keeps every secret issued in the [`Ledger`], so that a test can search all output for them.
     pub record_secrets: bool,
@@ -116,7 +117,7 @@ impl Cloud {
         let (login, authority) = listen(options.login_port)?;
         let (graph, graph_url) = listen(options.graph_port)?;
         let (identity, identity_url) = listen(options.identity_port)?;
-        let https = options.tls.then(HttpsListener::open).transpose()?;
+        let https = options.tls.then(Https::listen).transpose()?;
         let keys = tokio::task::spawn_blocking(SigningKeys::generate)
             .await
             .map_err(io::Error::other)?;
@@ -145,7 +146,10 @@ impl Cloud {
             directory: Directory::default(),
             identity_header: RwLock::new(new_identity_header()),
             authority,
-            graph: graph_url,
+            graph: GraphOrigins {
+                http: graph_url,
+                https: https.as_ref().map(|https| https.graph_origin.clone()),
+            },
             options,
         });
         // Dropped on failure, the cloud stops the servers that run already.
@@ -165,12 +169,14 @@ impl Cloud {
                 authority: authority.origin.clone(),
                 ca_certificate_pem: https.certificate.authority_pem,
             });
+            let certificate = https.certificate.server;
             cloud.serve(
                 Party::Entra,
-                https.listener,
-                Some(https.certificate.server),
+                https.login,
+                Some(certificate.clone()),
                 move |config| entra::routes(config, authority.clone()),
             )?;
+            cloud.serve(Party::Graph, https.graph, Some(certificate), graph::routes)?;
         }
         cloud.serve(Party::Graph, graph, None, graph::routes)?;
         cloud.serve(
@@ -235,15 +241,20 @@ impl Cloud {
         self.tls.as_ref().map(|tls| tls.authority.as_str())
     }
 
-    /// The certificate, in PEM, of the authority that vouches for [`tls_authority`](Self::tls_authority). It is made
-    /// anew at each start: trust it in a test, never in a system.
+    /// The certificate, in PEM, of the authority that vouches for [`tls_authority`](Self::tls_authority) and
+    /// [`tls_graph`](Self::tls_graph). It is made anew at each start: trust it in a test, never in a system.
     pub fn ca_certificate_pem(&self) -> Option<&str> {
         self.tls.as_ref().map(|tls| tls.ca_certificate_pem.as_str())
     }
 
     /// Graph's address: `http://127.0.0.1:{port}`.
     pub fn graph(&self) -> &str {
-        &self.state.graph
+        &self.state.graph.http
+    }
+
+    /// Graph's other address, `https://localhost:{port}`, with [`tls`](CloudOptions::tls).
+    pub fn tls_graph(&self) -> Option<&str> {
+        self.state.graph.https.as_deref()
     }
 
     /// What `IDENTITY_ENDPOINT` is to be: `http://127.0.0.1:{port}/msi/token`.
@@ -343,7 +354,7 @@ impl Drop for Cloud {
 pub(crate) struct CloudState {
     pub(crate) options: CloudOptions,
     pub(crate) authority: String,
-    pub(crate) graph: String,
+    pub(crate) graph: GraphOrigins,
     pub(crate) directory: Directory,
     pub(crate) tokens: Tokens,
     pub(crate) sign_ins: SignIns,
@@ -371,7 +382,7 @@ impl CloudState {
         let token = self.tokens.graph_token(
             &person,
             &AZURE_CLI,
-            &self.graph,
+            self.graph.audience(),
             "User.Read email openid profile",
             self.options.graph_token_lifetime,
         );
@@ -410,20 +421,43 @@ struct Tls {
     ca_certificate_pem: String,
 }
 
-/// A listener for https, before it serves.
-struct HttpsListener {
-    listener: TcpListener,
+/// The origins at which Graph listens. Each names it in scopes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct GraphOrigins {
+    pub(crate) http: String,
+    pub(crate) https: Option<String>,
+}
+
+impl GraphOrigins {
+    /// The `aud` of every token for Graph, and where it says that its things are.
+    pub(crate) fn audience(&self) -> &str {
+        &self.http
+    }
+
+    /// Whether a scope's `resource` means Graph.
+    pub(crate) fn contains(&self, resource: &str) -> bool {
+        resource == self.http || self.https.as_deref() == Some(resource)
+    }
+}
+
+/// What listens on https, before it serves.
+struct Https {
+    login: TcpListener,
     authority: Authority,
+    graph: TcpListener,
+    graph_origin: String,
     certificate: Certificate,
 }
 
-impl HttpsListener {
-    fn open() -> io::Result<Self> {
-        let listener = loopback::listen(0)?;
-        let origin = format!("https://localhost:{}", listener.local_addr()?.port());
+impl Https {
+    fn listen() -> io::Result<Self> {
+        let (login, origin) = listen_for_https()?;
+        let (graph, graph_origin) = listen_for_https()?;
         Ok(Self {
-            listener,
+            login,
             authority: Authority { origin },
+            graph,
+            graph_origin,
             certificate: Certificate::generate()?,
         })
     }
@@ -433,6 +467,13 @@ impl HttpsListener {
 fn listen(port: u16) -> io::Result<(TcpListener, String)> {
     let listener = loopback::listen(port)?;
     let url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, url))
+}
+
+/// A listener and its address under the name in the certificate.
+fn listen_for_https() -> io::Result<(TcpListener, String)> {
+    let listener = loopback::listen(0)?;
+    let url = format!("https://localhost:{}", listener.local_addr()?.port());
     Ok((listener, url))
 }
 

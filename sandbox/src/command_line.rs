@@ -64,8 +64,8 @@ pub struct StartArguments {
     /// Who is signed in to the Azure CLI (profile local)
     #[arg(long, value_name = "PERSON", default_value = "ada")]
     pub developer: String,
-    /// Serve Entra over https as well, for clients that demand it, with a certificate of the sandbox's
-    /// own authority
+    /// Serve Entra and Graph over https as well, for clients that demand it, with a certificate of
+    /// the sandbox's own authority
     #[arg(long)]
     pub tls: bool,
 

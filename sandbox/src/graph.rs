@@ -63,7 +63,7 @@ async fn me(
     let Some(token) = token else {
         return answer.unauthorized("InvalidAuthenticationToken", "Access token is empty.");
     };
-    let claims = match cloud.tokens.verify(token, &[&cloud.graph]) {
+    let claims = match cloud.tokens.verify(token, &[cloud.graph.audience()]) {
         Ok(claims) => claims,
         Err(refusal) => {
             return answer.unauthorized(
@@ -136,7 +136,7 @@ impl Answer<'_> {
                 ),
             );
         }
-        let graph = &self.cloud.graph;
+        let graph = self.cloud.graph.audience();
         let (context, selected) = if select.is_empty() {
             ("users/$entity".to_owned(), all)
         } else {

@@ -12,6 +12,7 @@
 //! - [`events`]: what happens, as it happens
 
 pub mod app_service_auth;
+mod certificate;
 pub mod cloud;
 mod control;
 pub mod developer_tools;
@@ -28,4 +29,4 @@ pub mod loopback;
 mod managed_identity;
 pub mod sandbox;
 
-pub use self::sandbox::{Profile, Sandbox, SandboxOptions, StartError};
+pub use self::sandbox::{Profile, Sandbox, SandboxOptions, StartError, azure_variables};

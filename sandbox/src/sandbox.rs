@@ -223,34 +223,41 @@ impl fmt::Debug for Sandbox {
 /// The variables of a handler on Flex Consumption.
 fn azure_environment(cloud: Arc<Cloud>, port: u16, extra: Vec<(String, String)>) -> Environment {
     Environment::new(move || {
-        let set = [
-            ("WEBSITE_HOSTNAME", format!("127.0.0.1:{port}")),
-            ("WEBSITE_AUTH_CLIENT_ID", MCP_SERVER.client_id.to_owned()),
-            ("WEBSITE_AUTH_AAD_ALLOWED_TENANTS", TENANT_ID.to_owned()),
-            (
-                "WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES",
-                format!("{IDENTIFIER_URI}/{SCOPE}"),
-            ),
-            (
-                "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID",
-                MANAGED_IDENTITY.client_id.to_owned(),
-            ),
-            (
-                "TokenExchangeAudience",
-                FEDERATED_CREDENTIAL.audience.to_owned(),
-            ),
-            ("IDENTITY_ENDPOINT", cloud.identity_endpoint().to_owned()),
-            ("IDENTITY_HEADER", cloud.rotate_identity_header()),
-            ("AZURE_AUTHORITY_HOST", cloud.authority().to_owned()),
-            ("MICROSOFT_GRAPH_ENDPOINT", cloud.graph().to_owned()),
-        ];
+        cloud.rotate_identity_header();
         let unset = [
             "AZURE_FUNCTIONS_ENVIRONMENT",
             "AZURE_TENANT_ID",
             "AZURE_CLIENT_ID",
         ];
-        variables(set, unset).chain(own(&extra)).collect()
+        variables(azure_variables(&cloud, port), unset)
+            .chain(own(&extra))
+            .collect()
     })
+}
+
+/// What the platform and the deployment tell a handler on Flex Consumption, by name. The host listens on `port`.
+pub fn azure_variables(cloud: &Cloud, port: u16) -> [(&'static str, String); 10] {
+    [
+        ("WEBSITE_HOSTNAME", format!("127.0.0.1:{port}")),
+        ("WEBSITE_AUTH_CLIENT_ID", MCP_SERVER.client_id.to_owned()),
+        ("WEBSITE_AUTH_AAD_ALLOWED_TENANTS", TENANT_ID.to_owned()),
+        (
+            "WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES",
+            format!("{IDENTIFIER_URI}/{SCOPE}"),
+        ),
+        (
+            "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID",
+            MANAGED_IDENTITY.client_id.to_owned(),
+        ),
+        (
+            "TokenExchangeAudience",
+            FEDERATED_CREDENTIAL.audience.to_owned(),
+        ),
+        ("IDENTITY_ENDPOINT", cloud.identity_endpoint().to_owned()),
+        ("IDENTITY_HEADER", cloud.identity_header()),
+        ("AZURE_AUTHORITY_HOST", cloud.authority().to_owned()),
+        ("MICROSOFT_GRAPH_ENDPOINT", cloud.graph().to_owned()),
+    ]
 }
 
 /// The variables of a handler that Core Tools start.

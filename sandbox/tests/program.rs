@@ -331,6 +331,10 @@ async fn clients_that_demand_https_learn_whom_to_trust() {
     let metadata = client.get(metadata).send().await.unwrap();
     assert!(metadata.status().is_success());
 
+    let me = format!("{}/v1.0/me", text("tls_graph"));
+    let refused = client.get(me).send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+
     let identity = client
         .get(text("identity_endpoint"))
         .query(&[

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::AppServiceAuth;
 use super::session;
+use crate::cloud::Cloud;
 use crate::directory::{MCP_SERVER, PRE_AUTHORIZED_CLIENTS};
 use crate::entra::{AccessTokenClaims, TokenRefusal};
 
@@ -91,10 +92,7 @@ impl AppServiceAuth {
         if !is_allowed {
             return Err(Refusal::Application(client.map(str::to_owned)));
         }
-        Ok(Caller {
-            claims,
-            tokens: vec![(ACCESS_TOKEN, token.to_owned())],
-        })
+        Ok(Caller::with_token(claims, token))
     }
 }
 
@@ -109,6 +107,13 @@ fn bearer_token(request: &HttpRequest) -> Option<&str> {
 }
 
 impl Caller {
+    fn with_token(claims: AccessTokenClaims, token: &str) -> Self {
+        Self {
+            claims,
+            tokens: vec![(ACCESS_TOKEN, token.to_owned())],
+        }
+    }
+
     /// Tells the app who calls, and takes out what the client may have said of that itself.
     pub(super) fn introduce(self, headers: &mut HeaderMap) {
         let forged: Vec<_> = headers
@@ -119,6 +124,14 @@ impl Caller {
         for name in forged {
             headers.remove(name);
         }
+        for (name, value) in self.headers() {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        }
+    }
+
+    fn headers(self) -> impl Iterator<Item = (HeaderName, String)> {
         let claim = |name| self.claims.get(name).unwrap_or_default().to_owned();
         let identity = [
             (PRINCIPAL, client_principal(&self.claims)),
@@ -126,12 +139,20 @@ impl Caller {
             (PRINCIPAL_NAME, claim("preferred_username")),
             (PRINCIPAL_PROVIDER, "aad".to_owned()),
         ];
-        for (name, value) in identity.into_iter().chain(self.tokens) {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(name, value);
-            }
-        }
+        identity.into_iter().chain(self.tokens)
     }
+}
+
+/// The headers by which the app is told who sent this access token.
+///
+/// # Errors
+/// Why the token is not accepted.
+pub fn caller_headers(
+    cloud: &Cloud,
+    token: &str,
+) -> Result<impl Iterator<Item = (HeaderName, String)>, TokenRefusal> {
+    let claims = cloud.verify_access_token(token)?;
+    Ok(Caller::with_token(claims, token).headers())
 }
 
 /// The value of `X-MS-CLIENT-PRINCIPAL`.

@@ -14,6 +14,8 @@ mod protected_resource;
 mod session;
 mod sign_in;
 
+pub use self::caller::caller_headers;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;

@@ -31,7 +31,7 @@ pub(super) async fn metadata(
         "token_endpoint": authority.url("oauth2/v2.0/token"),
         "end_session_endpoint": authority.url("oauth2/v2.0/logout"),
         "jwks_uri": authority.url("discovery/v2.0/keys"),
-        "userinfo_endpoint": format!("{}/oidc/userinfo", cloud.graph),
+        "userinfo_endpoint": format!("{}/oidc/userinfo", cloud.graph.audience()),
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "response_modes_supported": ["query", "fragment", "form_post"],
         "subject_types_supported": ["pairwise"],

@@ -142,6 +142,7 @@ impl Grants {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cloud::GraphOrigins;
     use crate::directory::{AZURE_CLI, Directory, MCP_CLIENT, VISUAL_STUDIO_CODE};
 
     const REDIRECT_URI: &str = "http://localhost:3000/callback";
@@ -150,7 +151,7 @@ mod tests {
         Grant {
             client: Application::find_client(MCP_CLIENT.client_id).unwrap(),
             person: Directory::default().person("ada").unwrap(),
-            scopes: Scopes::parse("", "openid").unwrap(),
+            scopes: Scopes::parse(&GraphOrigins::default(), "openid").unwrap(),
         }
     }
 

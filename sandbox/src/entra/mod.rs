@@ -2,7 +2,6 @@
 
 mod authority;
 mod authorize;
-mod certificate;
 mod client_authentication;
 mod clock;
 mod discovery;
@@ -30,7 +29,6 @@ pub use self::error::EntraError;
 pub use self::tokens::{AccessTokenClaims, Signer, TokenRefusal, TokenSpec};
 
 pub(crate) use self::authority::Authority;
-pub(crate) use self::certificate::Certificate;
 pub(crate) use self::clock::Clock;
 pub(crate) use self::grants::Grants;
 pub(crate) use self::sign_in::SignIns;

@@ -3,6 +3,7 @@
 //! Source: "Scopes and permissions in the Microsoft identity platform".
 
 use super::error::EntraError;
+use crate::cloud::GraphOrigins;
 use crate::directory::{Api, IDENTIFIER_URI, MCP_SERVER, Permission};
 
 /// The scopes of a request, in its own spelling.
@@ -22,7 +23,7 @@ impl Scopes {
     ///
     /// # Errors
     /// When it names no permission, or one that does not exist, or `.default` besides others.
-    pub(crate) fn parse(graph: &str, text: &str) -> Result<Self, EntraError> {
+    pub(crate) fn parse(graph: &GraphOrigins, text: &str) -> Result<Self, EntraError> {
         let scopes = text
             .split_ascii_whitespace()
             .map(|scope| Scope::parse(graph, scope))
@@ -110,7 +111,7 @@ fn sign_in_values(api: Api) -> &'static [&'static str] {
 }
 
 impl Scope {
-    fn parse(graph: &str, scope: &str) -> Result<Self, EntraError> {
+    fn parse(graph: &GraphOrigins, scope: &str) -> Result<Self, EntraError> {
         let (prefix, api, value) = match scope.rsplit_once('/') {
             None => ("", Api::Graph, scope),
             Some((resource, value)) => {
@@ -137,8 +138,8 @@ impl Scope {
 }
 
 /// The API of this identifier URI, client id or address.
-pub(crate) fn api_named(graph: &str, resource: &str) -> Option<Api> {
-    if resource == graph {
+pub(crate) fn api_named(graph: &GraphOrigins, resource: &str) -> Option<Api> {
+    if graph.contains(resource) {
         Some(Api::Graph)
     } else if resource == IDENTIFIER_URI || resource.eq_ignore_ascii_case(MCP_SERVER.client_id) {
         Some(Api::McpServer)
@@ -154,7 +155,11 @@ mod tests {
     const GRAPH: &str = "http://127.0.0.1:7073";
 
     fn parse(text: &str) -> Result<Scopes, u32> {
-        Scopes::parse(GRAPH, text).map_err(|error| error.code())
+        let graph = GraphOrigins {
+            http: GRAPH.to_owned(),
+            https: None,
+        };
+        Scopes::parse(&graph, text).map_err(|error| error.code())
     }
 
     #[test]

@@ -209,10 +209,13 @@ impl TokenRequest {
             }
             Api::Graph => {
                 let lifetime = cloud.options.graph_token_lifetime;
-                let token =
-                    cloud
-                        .tokens
-                        .graph_token(person, client, &cloud.graph, &claim, lifetime);
+                let token = cloud.tokens.graph_token(
+                    person,
+                    client,
+                    cloud.graph.audience(),
+                    &claim,
+                    lifetime,
+                );
                 (token, lifetime, cloud.options.refresh_in)
             }
         };

@@ -128,7 +128,7 @@ impl<'a> Request<'a> {
 
     /// What the API is called that goes by this name in tokens and scopes.
     fn api<'b>(&self, name: &'b str) -> &'b str {
-        if name == self.cloud.graph {
+        if self.cloud.graph.contains(name) {
             "Microsoft Graph"
         } else if name == MCP_SERVER.client_id || name == IDENTIFIER_URI {
             MCP_SERVER.display_name

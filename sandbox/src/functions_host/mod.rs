@@ -26,6 +26,7 @@ use rmcp_actix_web::transport::{LocalSessionManager, StreamableHttpService};
 
 pub use self::app_files::{AppFiles, AppFilesError};
 pub use self::handler_process::{HandlerCommand, HandlerFailure, HandlerProcess};
+pub use self::invocation::{Headers, Invocation, ToolRequest};
 pub use self::system_key::SystemKey;
 
 use self::mcp_extension::McpExtension;

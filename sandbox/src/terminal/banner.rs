@@ -72,6 +72,7 @@ fn rows(directory: &Directory, ready: &Ready) -> Vec<(&'static str, String)> {
         let authority = &tls.tls_authority;
         let tenant = ready.tenant_id;
         rows.push(("Entra (TLS)", format!("{authority}/{tenant}/v2.0")));
+        rows.push(("Graph (TLS)", tls.tls_graph.clone()));
         rows.push(("CA", tls.ca_certificate.display().to_string()));
     }
     if ready.sign_in.is_some() {

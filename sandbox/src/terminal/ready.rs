@@ -57,6 +57,7 @@ pub(super) struct SignIn {
 #[derive(Serialize)]
 pub(super) struct Tls {
     pub(super) tls_authority: String,
+    pub(super) tls_graph: String,
     /// The file with the certificate to trust.
     pub(super) ca_certificate: PathBuf,
     /// What the managed identity endpoint accepts until the handler is started again.
@@ -93,9 +94,11 @@ impl Ready {
             issuer: format!("{}/{TENANT_ID}/v2.0", cloud.authority()),
             tls: cloud
                 .tls_authority()
+                .zip(cloud.tls_graph())
                 .zip(ca_certificate)
-                .map(|(authority, certificate)| Tls {
+                .map(|((authority, graph), certificate)| Tls {
                     tls_authority: authority.to_owned(),
+                    tls_graph: graph.to_owned(),
                     ca_certificate: certificate.path().to_owned(),
                     identity_header: cloud.identity_header(),
                 }),

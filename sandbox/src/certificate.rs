@@ -1,4 +1,4 @@
-//! The certificate with which Entra listens on https, and the authority that vouches for it: made anew at each start.
+//! The certificate with which the cloud listens on https, and the authority that vouches for it: made anew at each start.
 
 use std::io;
 use std::sync::Arc;
