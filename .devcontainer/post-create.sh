@@ -9,3 +9,7 @@ npm install --global azure-functions-core-tools@4 azurite
 pip install --user cargo-zigbuild ziglang
 rustup target add x86_64-unknown-linux-musl
 rustup component add clippy rustfmt
+
+# The browser that `.ci/run` drives.
+sudo apt-get update
+sudo apt-get install --yes --no-install-recommends chromium

@@ -11,6 +11,7 @@ mod declarations;
 mod links;
 mod outputs;
 mod parameters;
+mod troubleshooting;
 mod vs_code;
 
 use std::{fs, path::Path};

@@ -1,11 +1,23 @@
-//! `.vscode/mcp.json`, by which VS Code connects to the server.
+//! What VS Code reads: `mcp.json`, by which it connects to the server, tasks, debugging, recommended extensions.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+fn json_file(path: &str) -> Value {
+    serde_json::from_str(&crate::read(path)).unwrap()
+}
+
 fn mcp_json() -> Value {
-    serde_json::from_str(&crate::read(".vscode/mcp.json")).unwrap()
+    json_file(".vscode/mcp.json")
+}
+
+fn texts<'a>(values: impl IntoIterator<Item = &'a Value>) -> Vec<&'a str> {
+    values.into_iter().filter_map(Value::as_str).collect()
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 #[test]
@@ -47,4 +59,76 @@ fn vs_code_asks_for_each_input_and_hides_the_key() {
         let is_key = input["id"].as_str().unwrap().ends_with("key");
         assert_eq!(input["password"] == true, is_key, "{input}");
     }
+}
+
+#[test]
+fn every_task_that_another_needs_exists() {
+    let tasks_json = json_file(".vscode/tasks.json");
+    let tasks = array(&tasks_json["tasks"]);
+    let labels = texts(tasks.iter().map(|task| &task["label"]));
+    let distinct: BTreeSet<_> = labels.iter().collect();
+    assert_eq!(distinct.len(), tasks.len(), "{labels:?}");
+
+    let launch_json = json_file(".vscode/launch.json");
+    let configurations = array(&launch_json["configurations"]);
+    let ended = array(&tasks_json["inputs"])
+        .iter()
+        .map(|input| &input["args"]);
+    let needed = tasks
+        .iter()
+        .flat_map(|task| array(&task["dependsOn"]))
+        .chain(ended)
+        .chain(configurations.iter().flat_map(|configuration| {
+            [
+                &configuration["preLaunchTask"],
+                &configuration["postDebugTask"],
+            ]
+        }));
+    let needed = texts(needed);
+    assert!(!needed.is_empty());
+    for label in needed {
+        assert!(labels.contains(&label), "{label}");
+    }
+}
+
+#[test]
+fn the_debugger_waits_for_what_the_sandbox_prints() {
+    let tasks_json = json_file(".vscode/tasks.json");
+    let task = array(&tasks_json["tasks"])
+        .iter()
+        .find(|task| task["label"] == "sandbox for the debugger")
+        .unwrap();
+    let ready = task["problemMatcher"]["background"]["endsPattern"]
+        .as_str()
+        .unwrap();
+    let banner = crate::read("sandbox/src/terminal/banner.rs");
+    assert!(banner.contains(ready), "{ready}");
+}
+
+#[test]
+fn the_debugger_finds_the_handler_that_cargo_builds_for_it() {
+    for configuration in array(&json_file(".vscode/launch.json")["configurations"]) {
+        let program = "${workspaceFolder}/target/debug/handler";
+        assert_eq!(configuration["program"], program);
+        assert_eq!(
+            configuration["windows"]["program"],
+            format!("{program}.exe")
+        );
+    }
+    let tasks = crate::read(".vscode/tasks.json");
+    let package = concat!(
+        "profile.dev.package.",
+        env!("CARGO_PKG_NAME"),
+        ".debug=true"
+    );
+    assert!(tasks.contains(package), "{package}");
+}
+
+#[test]
+fn the_dev_container_has_the_extensions_that_are_recommended() {
+    let recommended = json_file(".vscode/extensions.json");
+    let container = json_file(".devcontainer/devcontainer.json");
+    let installed = &container["customizations"]["vscode"]["extensions"];
+    assert!(!array(installed).is_empty());
+    assert_eq!(recommended["recommendations"], *installed);
 }

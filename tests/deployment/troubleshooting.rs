@@ -1,0 +1,154 @@
+//! `docs/troubleshooting.md`: it quotes what the programs say, and knows every kind of failure.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use crate::root;
+
+const PAGE: &str = "docs/troubleshooting.md";
+
+/// Sections that quote other programs only: Microsoft's, and debuggers.
+const OF_OTHERS: [&str; 5] = [
+    "Signing in",
+    "401 and 403",
+    "azd and provisioning",
+    "func start",
+    "The debugger",
+];
+
+/// What stands in the first cells of a section's tables between backticks.
+struct Quote {
+    section: String,
+    text: String,
+}
+
+fn quotes() -> Vec<Quote> {
+    let page = crate::read(PAGE);
+    let mut section = String::new();
+    let mut quotes = Vec::new();
+    for line in page.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            heading.clone_into(&mut section);
+        }
+        let Some(row) = line.strip_prefix("| ") else {
+            continue;
+        };
+        let cell = row.split(" | ").next().unwrap_or_default();
+        quotes.extend(cell.split('`').skip(1).step_by(2).map(|text| Quote {
+            section: section.clone(),
+            text: text.to_owned(),
+        }));
+    }
+    quotes
+}
+
+/// The source code of the handler, the sandbox and the maintenance commands, with its string literals as they are printed.
+fn source() -> String {
+    let mut source = String::new();
+    for folder in ["src", "sandbox/src", "xtask/src"] {
+        append(&root().join(folder), &mut source);
+    }
+    let source = source.replace("\\\"", "\"");
+    // A backslash at the end of a line continues the literal behind the next line's blanks.
+    let mut parts = source.split("\\\n");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |joined, part| joined + part.trim_start())
+}
+
+fn append(folder: &Path, source: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            append(&path, source);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            source.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// Whether `source` has the quoted text. What stands on either side of a colon, or of `…`, may come from two places.
+fn is_said(source: &str, text: &str) -> bool {
+    let mut parts = text.split('…').flat_map(|part| part.split(": "));
+    parts.all(|part| source.contains(part.trim()))
+}
+
+#[test]
+fn every_sentence_of_ours_is_still_said() {
+    let source = source();
+    let quotes = quotes();
+    let ours: Vec<_> = quotes
+        .iter()
+        .filter(|quote| !OF_OTHERS.contains(&quote.section.as_str()))
+        .collect();
+    assert!(ours.len() > 50, "{} sentences", ours.len());
+    let unsaid: Vec<_> = ours
+        .iter()
+        .filter(|quote| !is_said(&source, &quote.text))
+        .map(|quote| format!("{}: {}", quote.section, quote.text))
+        .collect();
+    assert!(unsaid.is_empty(), "nobody says:\n{}", unsaid.join("\n"));
+}
+
+#[test]
+fn so_is_every_sentence_that_other_pages_quote() {
+    let source = source();
+    let mut quoted = 0;
+    for page in ["README.md", "docs/local-runs.md", "docs/permissions.md"] {
+        let prose = crate::read(page)
+            .split("```")
+            .step_by(2)
+            .collect::<String>();
+        let prose = prose.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_sentence = |text: &&str| text.ends_with('.') && text.contains(' ');
+        for sentence in prose.split('`').skip(1).step_by(2).filter(is_sentence) {
+            assert!(
+                is_said(&source, sentence),
+                "{page}: nobody says {sentence:?}"
+            );
+            quoted += 1;
+        }
+    }
+    assert!(quoted > 0);
+}
+
+#[test]
+fn the_sections_of_others_exist() {
+    let quotes = quotes();
+    for section in OF_OTHERS {
+        assert!(
+            quotes.iter().any(|quote| quote.section == section),
+            "{section}"
+        );
+    }
+}
+
+#[test]
+fn every_outcome_of_a_failed_call_is_explained() {
+    let rows = crate::table_rows(PAGE);
+    let explained: BTreeSet<_> = rows
+        .iter()
+        .filter_map(|row| row.get(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    let source = source();
+    let named = |opening: &str| -> Vec<String> {
+        let calls = source.split(opening).skip(1);
+        calls
+            .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+            .map(str::to_owned)
+            .collect()
+    };
+    let (_, classes) = source
+        .split_once("pub fn class(&self) -> &'static str {\n        match self.kind {")
+        .unwrap();
+    let (classes, _) = classes.split_once("\n        }").unwrap();
+    let kinds = classes
+        .split("=> \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned);
+    let outcomes: BTreeSet<_> = named("Failure::new(").into_iter().chain(kinds).collect();
+    assert!(outcomes.len() > 20, "{outcomes:?}");
+    for outcome in outcomes {
+        assert!(explained.contains(outcome.as_str()), "{outcome}");
+    }
+}
