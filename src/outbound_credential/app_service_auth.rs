@@ -5,6 +5,8 @@
 //!
 //! Source: <https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities>.
 
+use std::borrow::Cow;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 
@@ -42,15 +44,17 @@ pub struct Principal<'a> {
 }
 
 #[derive(Deserialize)]
-struct ClientPrincipal {
-    #[serde(default)]
-    claims: Vec<Claim>,
+struct ClientPrincipal<'a> {
+    #[serde(borrow, default)]
+    claims: Vec<Claim<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Claim {
-    typ: String,
-    val: String,
+struct Claim<'a> {
+    #[serde(borrow)]
+    typ: Cow<'a, str>,
+    #[serde(borrow)]
+    val: Cow<'a, str>,
 }
 
 impl From<DuplicateHeader> for Error {
@@ -115,7 +119,7 @@ fn tenant(principal: &str) -> Result<TenantId, Error> {
     let mut tenants = principal
         .claims
         .iter()
-        .filter(|claim| TENANT_CLAIMS.contains(&claim.typ.as_str()))
+        .filter(|claim| TENANT_CLAIMS.contains(&&*claim.typ))
         .map(|claim| claim.val.parse::<TenantId>());
     let tenant = tenants
         .next()

@@ -4,6 +4,7 @@
 //! identity's token as the client's assertion instead of a secret.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -34,9 +35,13 @@ use crate::{
 };
 
 /// How many tokens are remembered; one user needs one for each set of scopes.
-const CAPACITY: u64 = 10_000;
+const CAPACITY: u64 = 20_000;
 /// How long before its end a token is no longer served.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
+/// The claims parameter that says no more than that we handle claims challenges (`cp1`).
+///
+/// Source: <https://learn.microsoft.com/entra/identity-platform/claims-challenge#client-capabilities>.
+const CAPABILITIES: &str = r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#;
 /// The longest claims challenge that is passed on, in bytes.
 const MAX_CLAIMS: usize = 8 * 1024;
 
@@ -65,7 +70,7 @@ struct TokenRequest {
     /// Sorted and separated by blanks.
     scope: String,
     /// The claims parameter: our capabilities, and what a challenge demands.
-    claims: String,
+    claims: Cow<'static, str>,
 }
 
 impl OnBehalfOf {
@@ -110,7 +115,7 @@ impl OnBehalfOf {
             return Ok(token);
         }
         let request = TokenRequest {
-            claims: claims_parameter(Some(claims))?,
+            claims: answer_to_challenge(claims)?.into(),
             ..request
         };
         let claims_key = self.cache_key(&request);
@@ -273,16 +278,13 @@ fn token(reply: &Reply, sent_at: SystemTime) -> Result<Perishable<AccessToken>, 
     })
 }
 
-/// Says that we handle claims challenges (`cp1`), and passes on what a challenge demands.
-///
-/// Source: <https://learn.microsoft.com/entra/identity-platform/claims-challenge#client-capabilities>.
-fn claims_parameter(challenge: Option<&str>) -> Result<String, Error> {
+/// The claims parameter that passes on what a challenge demands, besides our [`CAPABILITIES`].
+fn answer_to_challenge(challenge: &str) -> Result<String, Error> {
     let unreadable = || Error::interaction_required("an unreadable claims challenge");
-    let mut claims: Value = match challenge {
-        Some(challenge) if challenge.len() > MAX_CLAIMS => return Err(unreadable()),
-        Some(challenge) => serde_json::from_str(challenge).map_err(|_| unreadable())?,
-        None => json!({}),
-    };
+    if challenge.len() > MAX_CLAIMS {
+        return Err(unreadable());
+    }
+    let mut claims: Value = serde_json::from_str(challenge).map_err(|_| unreadable())?;
     let access_token = claims
         .as_object_mut()
         .ok_or_else(unreadable)?
@@ -359,7 +361,7 @@ impl OnBehalfOfCredential {
         Ok(TokenRequest {
             caller: self.caller.clone(),
             scope: scopes.join(" "),
-            claims: claims_parameter(None)?,
+            claims: CAPABILITIES.into(),
         })
     }
 }
@@ -412,11 +414,14 @@ mod tests {
     }
 
     #[test]
+    fn our_capabilities_are_the_answer_to_a_challenge_that_demands_nothing() {
+        assert_eq!(answer_to_challenge("{}").unwrap(), CAPABILITIES);
+    }
+
+    #[test]
     fn a_claims_challenge_is_passed_on_beside_our_capabilities() {
-        let claims = claims_parameter(Some(
-            r#"{"access_token":{"nbf":{"value":"1"}},"id_token":{}}"#,
-        ))
-        .unwrap();
+        let claims =
+            answer_to_challenge(r#"{"access_token":{"nbf":{"value":"1"}},"id_token":{}}"#).unwrap();
         let claims: Value = serde_json::from_str(&claims).unwrap();
         let expected = json!({
             "access_token": { "nbf": { "value": "1" }, "xms_cc": { "values": ["cp1"] } },
@@ -430,7 +435,7 @@ mod tests {
             &"[".repeat(MAX_CLAIMS + 1),
         ] {
             assert_eq!(
-                claims_parameter(Some(challenge)).unwrap_err().class(),
+                answer_to_challenge(challenge).unwrap_err().class(),
                 "interaction_required"
             );
         }
@@ -507,7 +512,7 @@ mod properties {
                 r#"[{]"access_token":[^}]{0,9}[}]{1,2}"#,
             ],
         ) {
-            if let Ok(claims) = claims_parameter(Some(&challenge)) {
+            if let Ok(claims) = answer_to_challenge(&challenge) {
                 let claims: Value = serde_json::from_str(&claims)?;
                 prop_assert_eq!(&claims["access_token"]["xms_cc"]["values"], &json!(["cp1"]));
             }

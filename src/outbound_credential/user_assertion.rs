@@ -41,7 +41,7 @@ const MAX_TOKEN: usize = 32 * 1024;
 /// How far clocks may differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// How many verified tokens are remembered.
-const CAPACITY: u64 = 10_000;
+const CAPACITY: u64 = 20_000;
 
 /// SHA-256 of a token, which stands for it wherever the token itself is not needed.
 pub type TokenDigest = [u8; 32];
