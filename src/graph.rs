@@ -115,6 +115,10 @@ impl GraphClient {
                 );
             }
         }
+        if reply.status == StatusCode::FORBIDDEN {
+            // The user may consent to the missing permission before the next call.
+            self.credential.forget(&[&scope]).await;
+        }
         if reply.status != StatusCode::OK {
             return Err(failure(&reply));
         }

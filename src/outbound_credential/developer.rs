@@ -50,6 +50,11 @@ impl DeveloperCredential {
         }
     }
 
+    /// Forgets the token for `scope`: the next call asks the tools again.
+    pub async fn forget(&self, scope: &str) {
+        self.tokens.forget(&scope.to_owned()).await;
+    }
+
     /// A token for `scope`.
     pub async fn token(&self, scope: &str) -> Result<AccessToken, Error> {
         self.tokens

@@ -95,6 +95,14 @@ impl OutboundCredential {
         }
     }
 
+    /// Forgets the token for `scopes`: what it lacks, the next one may have.
+    pub async fn forget(&self, scopes: &[&str]) {
+        match self {
+            Self::OnBehalfOf(credential) => credential.forget(scopes).await,
+            Self::Developer(credential) => credential.forget(&scopes.join(" ")).await,
+        }
+    }
+
     /// A token for `scopes` that meets `claims`, in place of `challenged`, which does not.
     pub async fn token_with_claims(
         &self,

@@ -134,6 +134,10 @@ impl OnBehalfOf {
         self.tokens.get(claims_key, fetch).await
     }
 
+    async fn forget(&self, request: &TokenRequest) {
+        self.tokens.forget(&self.cache_key(request)).await;
+    }
+
     fn cache_key(&self, request: &TokenRequest) -> CacheKey {
         let mut hash = Sha256::new();
         for part in [
@@ -338,7 +342,7 @@ impl OnBehalfOfCredential {
     /// A token for `scopes`.
     pub async fn token(&self, scopes: &[&str]) -> Result<AccessToken, Error> {
         self.on_behalf_of
-            .token(self.request(scopes)?, &self.budget)
+            .token(self.request(scopes), &self.budget)
             .await
     }
 
@@ -349,20 +353,25 @@ impl OnBehalfOfCredential {
         challenged: &AccessToken,
         claims: &str,
     ) -> Result<AccessToken, Error> {
-        let request = self.request(scopes)?;
+        let request = self.request(scopes);
         self.on_behalf_of
             .token_with_claims(request, challenged, claims, &self.budget)
             .await
     }
 
-    fn request(&self, scopes: &[&str]) -> Result<TokenRequest, Error> {
+    /// Forgets the token for `scopes`: the next call exchanges anew.
+    pub async fn forget(&self, scopes: &[&str]) {
+        self.on_behalf_of.forget(&self.request(scopes)).await;
+    }
+
+    fn request(&self, scopes: &[&str]) -> TokenRequest {
         let mut scopes = scopes.to_vec();
         scopes.sort_unstable();
-        Ok(TokenRequest {
+        TokenRequest {
             caller: self.caller.clone(),
             scope: scopes.join(" "),
             claims: CAPABILITIES.into(),
-        })
+        }
     }
 }
 

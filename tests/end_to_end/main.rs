@@ -13,6 +13,7 @@ mod hostile_tokens;
 mod local_run;
 mod log;
 mod outages;
+mod permissions;
 mod sign_in;
 mod soak;
 mod start_up;
