@@ -207,6 +207,7 @@ impl Cloud {
         .keep_alive(KEEP_ALIVE)
         // A busy client may take its time over a connection that it has opened.
         .client_request_timeout(Duration::ZERO)
+        .tls_handshake_timeout(KEEP_ALIVE)
         .disable_signals();
         let server = match tls {
             Some(tls) => server.listen_rustls_0_23(listener, tls)?,

@@ -1,0 +1,104 @@
+//! The parts of a warm call, each alone: `cargo bench -p bench`.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a benchmark fails by panicking"
+)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bench::program::{Checkout, Program};
+use bench::world::World;
+use criterion::{Criterion, criterion_group, criterion_main};
+use handler::custom_handler::trigger_value;
+use handler::mcp::invocation::ToolInvocation;
+use handler::outbound::CallBudget;
+use handler::outbound_credential::OutboundCredentials;
+use handler::settings::Settings;
+use tokio::runtime::Runtime;
+
+const KIB: usize = 1024;
+
+fn warm_call(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let world = runtime
+        .block_on(World::start(Checkout::own().root(), false))
+        .unwrap();
+    let mut variables = world.variables(Program::Handler).unwrap();
+    variables.push(("FUNCTIONS_CUSTOMHANDLER_PORT", "1".to_owned()));
+    let settings = Settings::from_lookup(|wanted| {
+        let variable = variables.iter().find(|(name, _)| *name == wanted);
+        variable.map(|(_, value)| value.clone())
+    })
+    .unwrap();
+    let scope = format!("{}.default", settings.graph);
+
+    for size in [2, 8, 32] {
+        let body = world.envelope_with_headers(size * KIB).unwrap();
+        criterion.bench_function(
+            &format!("decode an envelope, {size} KiB of headers"),
+            |bencher| {
+                bencher.iter(|| trigger_value::<ToolInvocation>(body.as_bytes()).unwrap());
+            },
+        );
+    }
+
+    let body = world.envelope_with_headers(2 * KIB).unwrap();
+    let invocation: ToolInvocation = trigger_value(body.as_bytes()).unwrap();
+    let headers = invocation.headers();
+    criterion.bench_function("find a header", |bencher| {
+        bencher.iter(|| headers.get("X-MS-CLIENT-PRINCIPAL").unwrap());
+    });
+
+    let credentials = OutboundCredentials::new(&settings);
+    // Enough for all calls together.
+    let budget = Arc::new(CallBudget::new(Duration::from_secs(3600)));
+    let credential = runtime
+        .block_on(credentials.for_call(headers, &budget))
+        .unwrap();
+    criterion.bench_function("recognise a verified caller", |bencher| {
+        bencher.iter(|| {
+            runtime
+                .block_on(credentials.for_call(headers, &budget))
+                .unwrap()
+        });
+    });
+    criterion.bench_function("find the caller's token", |bencher| {
+        bencher.iter(|| runtime.block_on(credential.token(&[&scope])).unwrap());
+    });
+
+    // Each is a stranger once; the keys are there already.
+    let strangers: Vec<ToolInvocation> = runtime
+        .block_on(world.envelopes(0..500))
+        .unwrap()
+        .iter()
+        .map(|body| trigger_value(body.as_bytes()).unwrap())
+        .collect();
+    criterion.bench_function("verify a caller", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut elapsed = Duration::ZERO;
+            let mut left = usize::try_from(iterations).unwrap();
+            while left > 0 {
+                let credentials = OutboundCredentials::new(&settings);
+                runtime
+                    .block_on(credentials.for_call(headers, &budget))
+                    .unwrap();
+                let strangers = &strangers[..left.min(strangers.len())];
+                let started = Instant::now();
+                for stranger in strangers {
+                    runtime
+                        .block_on(credentials.for_call(stranger.headers(), &budget))
+                        .unwrap();
+                }
+                elapsed += started.elapsed();
+                left -= strangers.len();
+            }
+            elapsed
+        });
+    });
+}
+
+criterion_group!(benches, warm_call);
+criterion_main!(benches);

@@ -1,0 +1,72 @@
+//! Instructions per warm call, counted by callgrind: the same whatever else the machine does.
+
+use std::fs;
+use std::io;
+use std::process::Command;
+
+use sandbox::loopback;
+
+use crate::load::{Until, load};
+use crate::process::Process;
+use crate::program::{Checkout, Program};
+use crate::world::World;
+
+/// How many calls are counted, and how many before them are not.
+const CALLS: usize = 400;
+const CALLS_BEFORE: usize = 100;
+
+/// How many instructions a call of the handler may take, for each that the floor takes.
+const LIMIT: f64 = 1.5;
+
+/// Compares the handler with the floor, and says so.
+///
+/// # Errors
+/// When callgrind cannot count, or the handler takes more than it may.
+pub async fn check(checkout: &Checkout, world: &World) -> io::Result<()> {
+    let handler = per_call(checkout, world, Program::Handler).await?;
+    let floor = per_call(checkout, world, Program::Floor).await?;
+    let ratio = handler / floor;
+    println!(
+        "instructions per warm call: handler {handler:.0}, floor {floor:.0}, ratio {ratio:.2} (limit {LIMIT})"
+    );
+    if ratio <= LIMIT {
+        Ok(())
+    } else {
+        Err(io::Error::other("a call takes too many instructions"))
+    }
+}
+
+/// The difference between a long and a short run, so that the start does not count.
+async fn per_call(checkout: &Checkout, world: &World, program: Program) -> io::Result<f64> {
+    let short = total(checkout, world, program, CALLS_BEFORE).await?;
+    let long = total(checkout, world, program, CALLS_BEFORE + CALLS).await?;
+    Ok((long as f64 - short as f64) / CALLS as f64)
+}
+
+async fn total(
+    checkout: &Checkout,
+    world: &World,
+    program: Program,
+    calls: usize,
+) -> io::Result<u64> {
+    let profile = tempfile::NamedTempFile::new()?;
+    let own = checkout.command(program);
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--tool=callgrind", "--quiet"])
+        .arg(format!("--callgrind-out-file={}", profile.path().display()))
+        .arg(own.get_program());
+
+    let client = loopback::client()?;
+    let envelopes = world.envelopes(0..1).await?;
+    let mut process = Process::spawn(command, &world.variables(program)?)?;
+    process.ready(&client).await?;
+    load(&client, &process, &envelopes, 1, Until::Calls(calls)).await?;
+    process.terminate()?;
+
+    let profile = fs::read_to_string(profile.path())?;
+    profile
+        .lines()
+        .find_map(|line| line.strip_prefix("summary:")?.trim().parse().ok())
+        .ok_or_else(|| io::Error::other("callgrind counted nothing"))
+}

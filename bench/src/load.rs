@@ -1,0 +1,137 @@
+//! The Functions host's side: invocations, a fixed number of them always under way.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+use futures_util::stream;
+use hdrhistogram::Histogram;
+use reqwest::{Body, Client};
+
+use crate::process::Process;
+use crate::world::Envelope;
+
+/// When a load ends.
+#[derive(Debug, Clone, Copy)]
+pub enum Until {
+    /// After this many calls.
+    Calls(usize),
+    /// After this time.
+    Elapsed(Duration),
+}
+
+/// What came of a load. Every call was answered with a greeting.
+pub struct Sample {
+    /// How long each call took, in microseconds.
+    pub latency: Histogram<u64>,
+    /// From the first call to the last answer.
+    pub elapsed: Duration,
+    /// The program's processor time.
+    pub cpu: Duration,
+}
+
+impl Sample {
+    /// How many calls there were.
+    pub fn calls(&self) -> u64 {
+        self.latency.len()
+    }
+
+    /// Processor time of the program per call, in microseconds.
+    pub fn cpu_us(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.calls() as f64
+    }
+
+    /// Calls per second.
+    pub fn calls_per_second(&self) -> f64 {
+        self.calls() as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// How far the next envelope is from the last: a load that ends before every user has called has had users from all
+/// over. A prime number, so that each comes up once before any comes up again.
+const STRIDE: usize = 7919;
+
+/// Calls the program with each of the envelopes in turn, `concurrency` at a time.
+///
+/// # Errors
+/// When an answer is anything but a greeting.
+pub async fn load(
+    client: &Client,
+    process: &Process,
+    envelopes: &[Envelope],
+    concurrency: usize,
+    until: Until,
+) -> io::Result<Sample> {
+    let url: Arc<str> = process.url("HelloTool").into();
+    let envelopes: Arc<[Envelope]> = envelopes.into();
+    let next = Arc::new(AtomicUsize::new(0));
+    let cpu_before = process.cpu_time()?;
+    let started = Instant::now();
+    let callers = (0..concurrency).map(|_| {
+        let (client, url, envelopes, next) =
+            (client.clone(), url.clone(), envelopes.clone(), next.clone());
+        tokio::spawn(async move {
+            let mut latency = histogram();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let is_over = match until {
+                    Until::Calls(calls) => number >= calls,
+                    Until::Elapsed(time) => started.elapsed() >= time,
+                };
+                if is_over {
+                    return io::Result::Ok(latency);
+                }
+                let call_started = Instant::now();
+                call(&client, &url, &envelopes[number * STRIDE % envelopes.len()]).await?;
+                latency.saturating_record(call_started.elapsed().as_micros() as u64);
+            }
+        })
+    });
+    let mut latency = histogram();
+    for caller in try_join_all(callers).await? {
+        latency += caller?;
+    }
+    Ok(Sample {
+        latency,
+        elapsed: started.elapsed(),
+        cpu: process.cpu_time()?.saturating_sub(cpu_before),
+    })
+}
+
+/// One call, as the host on Flex Consumption makes it: chunked.
+///
+/// # Errors
+/// When the answer is anything but a greeting.
+pub async fn call(client: &Client, url: &str, envelope: &Envelope) -> io::Result<()> {
+    let body = Body::wrap_stream(stream::iter([io::Result::Ok(envelope.to_string())]));
+    let response = client
+        .post(url)
+        .header("Content-Type", "application/json")
+        .header(
+            "X-Azure-Functions-InvocationId",
+            "0f8fad5b-d9cb-469f-a165-70867728950e",
+        )
+        .body(body)
+        .send()
+        .await
+        .map_err(io::Error::other)?;
+    let status = response.status();
+    let answer = response.text().await.map_err(io::Error::other)?;
+    if status.is_success() && answer.contains("Hello, ") {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!(
+            "not a greeting: {status} {answer}"
+        )))
+    }
+}
+
+/// Microseconds to three significant digits.
+fn histogram() -> Histogram<u64> {
+    let mut histogram = Histogram::new_with_max(3_600_000_000, 3)
+        .unwrap_or_else(|error| unreachable!("three digits are allowed: {error}"));
+    histogram.auto(true);
+    histogram
+}

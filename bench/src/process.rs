@@ -1,0 +1,134 @@
+//! A running program, and what the operating system says of it.
+
+use std::io;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use procfs::process::Process as Entry;
+use sandbox::loopback;
+
+/// How long a program may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a starting program is asked. Short beside the shortest start.
+const PROBE_INTERVAL: Duration = Duration::from_micros(250);
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// A program that runs until this is dropped.
+pub struct Process {
+    child: Child,
+    port: u16,
+    started: Instant,
+}
+
+impl Process {
+    /// Starts the program as the Functions host does; does not wait for it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(mut command: Command, variables: &[(&str, String)]) -> io::Result<Self> {
+        let port = loopback::free_port()?;
+        command
+            .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let started = Instant::now();
+        let child = command.spawn()?;
+        Ok(Self {
+            child,
+            port,
+            started,
+        })
+    }
+
+    /// Waits until it answers `GET /`, and says how long it took since it was spawned.
+    ///
+    /// # Errors
+    /// When it ends or takes too long.
+    pub async fn ready(&mut self, client: &reqwest::Client) -> io::Result<Duration> {
+        let url = self.url("");
+        loop {
+            if let Ok(response) = client.get(&url).send().await
+                && response.status().is_success()
+            {
+                return Ok(self.started.elapsed());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(io::Error::other(format!(
+                    "the program ended at once: {status}"
+                )));
+            }
+            if self.started.elapsed() > START_TIMEOUT {
+                return Err(io::Error::other("the program does not answer"));
+            }
+            tokio::time::sleep(PROBE_INTERVAL).await;
+        }
+    }
+
+    /// Asks it to end as the Functions host does, and waits until it has.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn terminate(mut self) -> io::Result<()> {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// How long ago it was spawned.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Its address, with a path that has no slash at its start.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.port)
+    }
+
+    /// The processor time it has used, in user and kernel mode.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn cpu_time(&self) -> io::Result<Duration> {
+        let stat = self.entry()?.stat().map_err(io::Error::other)?;
+        let ticks = (stat.utime + stat.stime) as f64;
+        Ok(Duration::from_secs_f64(
+            ticks / procfs::ticks_per_second() as f64,
+        ))
+    }
+
+    /// Its resident memory now, in MiB.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn memory_mib(&self) -> io::Result<f64> {
+        let statm = self.entry()?.statm().map_err(io::Error::other)?;
+        Ok((statm.resident * procfs::page_size()) as f64 / MIB)
+    }
+
+    /// The most resident memory it had at any time, in MiB.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn peak_memory_mib(&self) -> io::Result<f64> {
+        let status = self.entry()?.status().map_err(io::Error::other)?;
+        Ok(status.vmhwm.unwrap_or_default() as f64 / 1024.0)
+    }
+
+    fn entry(&self) -> io::Result<Entry> {
+        Entry::new(self.child.id().cast_signed()).map_err(io::Error::other)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
