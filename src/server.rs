@@ -54,6 +54,8 @@ pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
             .route("/{function}", web::post().to(invoke))
     })
     .keep_alive(KEEP_ALIVE)
+    // The end of a large answer need not wait until the host has acknowledged what came before.
+    .tcp_nodelay(true)
     // The only client is the host, and a busy host may take its time over a connection that it has opened.
     .client_request_timeout(Duration::ZERO)
     .bind(("127.0.0.1", port))?

@@ -113,6 +113,7 @@ pub async fn compare(
     for contestant in &mut contestants {
         if contestant.program.remembers_users() {
             eprintln!("{} users: {}", plan.most_users, contestant.program.name());
+            contestant.start_again(checkout, world)?;
             contestant.meet(users).await?;
         }
     }
@@ -153,7 +154,7 @@ impl Starts {
         // Of its own for each start: a connection is part of what is measured.
         let client = loopback::client()?;
         let mut process = start(checkout, world, program)?;
-        let ready = process.ready(&client).await?;
+        let ready = process.ready()?;
         load::call(&client, &process.url("HelloTool"), envelope).await?;
         self.ready_ms.push(milliseconds(ready));
         self.greeting_ms.push(milliseconds(process.age()));
@@ -176,6 +177,7 @@ struct Contestant<'a> {
     exchanges_of_one_user: u64,
     headers: [Vec<f64>; HEADER_SIZES.len()],
     after_users_mib: Option<f64>,
+    peak_mib: f64,
     growth: Vec<(usize, Vec<f64>)>,
 }
 
@@ -199,13 +201,14 @@ impl<'a> Contestant<'a> {
             exchanges_of_one_user: 0,
             headers: Default::default(),
             after_users_mib: None,
+            peak_mib: 0.0,
             growth: Vec::new(),
         }
     }
 
     /// Waits for the process, and counts the requests of its first calls.
     async fn introduced(mut self, world: &World) -> io::Result<Self> {
-        self.process.ready(self.client).await?;
+        self.process.ready()?;
         self.idle_mib = self.process.memory_mib()?;
         let [first, second] = [self.take_strangers(1), self.take_strangers(1)];
         self.requests = Requests {
@@ -239,9 +242,10 @@ impl<'a> Contestant<'a> {
 
     /// Calls of users whom it knows.
     async fn warm(&mut self, users: &[Envelope], plan: Plan) -> io::Result<()> {
-        self.load(users, CONCURRENCY, Until::Calls(4 * users.len()))
-            .await?;
         for (index, concurrency) in CONCURRENCIES.into_iter().enumerate() {
+            // Opens the connections.
+            self.load(users, concurrency, Until::Calls(4 * concurrency))
+                .await?;
             let sample = self
                 .load(users, concurrency, Until::Elapsed(plan.load))
                 .await?;
@@ -285,6 +289,14 @@ impl<'a> Contestant<'a> {
                 .await?;
             self.headers[index].push(sample.cpu_us());
         }
+        Ok(())
+    }
+
+    /// Replaces the process by a new one.
+    fn start_again(&mut self, checkout: &Checkout, world: &World) -> io::Result<()> {
+        self.peak_mib = self.process.peak_memory_mib()?;
+        self.process = start(checkout, world, self.program)?;
+        self.process.ready()?;
         Ok(())
     }
 
@@ -352,7 +364,7 @@ impl<'a> Contestant<'a> {
             memory: Memory {
                 idle_mib: self.idle_mib,
                 after_users: self.after_users_mib.map(|mib| (plan.most_users, mib)),
-                peak_mib: self.process.peak_memory_mib()?,
+                peak_mib: self.peak_mib.max(self.process.peak_memory_mib()?),
             },
             users: costs(self.growth),
             headers: costs(HEADER_SIZES.into_iter().zip(self.headers)),

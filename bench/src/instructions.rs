@@ -60,7 +60,7 @@ async fn total(
     let client = loopback::client()?;
     let envelopes = world.envelopes(0..1).await?;
     let mut process = Process::spawn(command, &world.variables(program)?)?;
-    process.ready(&client).await?;
+    process.ready()?;
     load(&client, &process, &envelopes, 1, Until::Calls(calls)).await?;
     process.terminate()?;
 

@@ -1,6 +1,7 @@
 //! A running program, and what the operating system says of it.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -49,14 +50,8 @@ impl Process {
     ///
     /// # Errors
     /// When it ends or takes too long.
-    pub async fn ready(&mut self, client: &reqwest::Client) -> io::Result<Duration> {
-        let url = self.url("");
-        loop {
-            if let Ok(response) = client.get(&url).send().await
-                && response.status().is_success()
-            {
-                return Ok(self.started.elapsed());
-            }
+    pub fn ready(&mut self) -> io::Result<Duration> {
+        while !self.answers() {
             if let Some(status) = self.child.try_wait()? {
                 return Err(io::Error::other(format!(
                     "the program ended at once: {status}"
@@ -65,8 +60,24 @@ impl Process {
             if self.started.elapsed() > START_TIMEOUT {
                 return Err(io::Error::other("the program does not answer"));
             }
-            tokio::time::sleep(PROBE_INTERVAL).await;
+            // Timers of the runtime count in milliseconds.
+            std::thread::sleep(PROBE_INTERVAL);
         }
+        Ok(self.started.elapsed())
+    }
+
+    /// Whether `GET /` is answered with success.
+    fn answers(&self) -> bool {
+        const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        const SUCCESS: &[u8] = b"HTTP/1.1 200";
+        let answer = || {
+            let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+            connection.write_all(REQUEST)?;
+            let mut status = [0; SUCCESS.len()];
+            connection.read_exact(&mut status)?;
+            io::Result::Ok(status == SUCCESS)
+        };
+        answer().unwrap_or(false)
     }
 
     /// Asks it to end as the Functions host does, and waits until it has.

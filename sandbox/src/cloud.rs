@@ -205,6 +205,7 @@ impl Cloud {
         })
         .workers(WORKERS)
         .keep_alive(KEEP_ALIVE)
+        .tcp_nodelay(true)
         // A busy client may take its time over a connection that it has opened.
         .client_request_timeout(Duration::ZERO)
         .tls_handshake_timeout(KEEP_ALIVE)

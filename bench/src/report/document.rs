@@ -318,9 +318,9 @@ fn memory(results: &Results) -> String {
         "## Memory\n\n\
          {}\n\n\
          Resident, in MiB: after the first `GET /`, after each of many users has called, and the most at any time. \
-         The process has served all other measurements of calls before the users come.\n\n{}\n\
-         Each of these processes is measured once. {MISSING} stands where nothing is kept per user. The peaks of those \
-         programs do not include the many users.\n",
+         The users come to a new process, {COMPARED_CONCURRENCY} at once. The peak is that of the process that served \
+         the other measurements, or of this one.\n\n{}\n\
+         Each of these processes is measured once. {MISSING} stands where nothing is kept per user.\n",
         picture("memory", "Resident memory, idle and after many users"),
         program_table(&columns, rows)
     )

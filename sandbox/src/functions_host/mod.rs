@@ -178,6 +178,7 @@ impl FunctionsHost {
         })
         // As long as the real host's.
         .keep_alive(Duration::from_secs(130))
+        .tcp_nodelay(true)
         // A busy client may take its time over a connection that it has opened.
         .client_request_timeout(Duration::ZERO)
         .workers(2)

@@ -80,6 +80,7 @@ async fn main() -> io::Result<()> {
             .route("/", web::get().to(HttpResponse::Ok))
             .route("/{function}", web::post().to(greet))
     })
+    .tcp_nodelay(true)
     .bind(("127.0.0.1", port))?
     .run()
     .await
