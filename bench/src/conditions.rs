@@ -17,7 +17,7 @@ pub fn conditions(checkout: &Checkout, plan: Plan) -> Conditions {
         command: "cargo run --release -p bench".to_owned(),
         date: OffsetDateTime::now_utc().date().to_string(),
         machine: format!("{}, {cores} cores", processor()),
-        system: first_line(Command::new("uname").args(["-s", "-r", "-m"])),
+        system: system(),
         versions: versions(checkout),
         starts: plan.starts,
         rounds: plan.rounds,
@@ -32,6 +32,13 @@ fn processor() -> String {
         .and_then(|name| name.split_once(':'))
         .map_or("an unknown processor", |(_, name)| name.trim())
         .to_owned()
+}
+
+/// Kernel and architecture, without what a distributor adds to the kernel's version.
+fn system() -> String {
+    let kernel = first_line(Command::new("uname").args(["-s", "-r"]));
+    let kernel = kernel.split('-').next().unwrap_or_default();
+    format!("{kernel}, {}", std::env::consts::ARCH)
 }
 
 /// Of compiler, runtimes and the peers' own dependencies.
