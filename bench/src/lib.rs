@@ -5,12 +5,13 @@
 //! |---|---|
 //! | [`program`] | what is compared, and how it is made ready |
 //! | [`world`] | what all programs meet: the cloud, and the host's invocations |
-//! | [`process`], [`load`] | a running program, and calls to it |
+//! | [`process`], [`accounting`], [`load`] | a running program, what the system says of it, and calls to it |
 //! | [`comparison`] | what is measured |
 //! | [`instructions`] | the check that holds on any machine |
 //! | [`results`], [`report`] | what was found out, and how it is told |
 //! | [`conditions`], [`deployment`] | what the figures depend on; what a deployment uploads |
 
+pub mod accounting;
 pub mod comparison;
 pub mod conditions;
 pub mod deployment;

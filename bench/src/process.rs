@@ -5,16 +5,15 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use procfs::process::Process as Entry;
 use sandbox::loopback;
+
+use crate::accounting;
 
 /// How long a program may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a starting program is asked. Short beside the shortest start.
 const PROBE_INTERVAL: Duration = Duration::from_micros(250);
-
-const MIB: f64 = 1024.0 * 1024.0;
 
 /// A program that runs until this is dropped.
 pub struct Process {
@@ -106,11 +105,7 @@ impl Process {
     /// # Errors
     /// When it has ended.
     pub fn cpu_time(&self) -> io::Result<Duration> {
-        let stat = self.entry()?.stat().map_err(io::Error::other)?;
-        let ticks = (stat.utime + stat.stime) as f64;
-        Ok(Duration::from_secs_f64(
-            ticks / procfs::ticks_per_second() as f64,
-        ))
+        accounting::cpu_time(self.child.id())
     }
 
     /// Its resident memory now, in MiB.
@@ -118,8 +113,7 @@ impl Process {
     /// # Errors
     /// When it has ended.
     pub fn memory_mib(&self) -> io::Result<f64> {
-        let statm = self.entry()?.statm().map_err(io::Error::other)?;
-        Ok((statm.resident * procfs::page_size()) as f64 / MIB)
+        accounting::memory_mib(self.child.id())
     }
 
     /// The most resident memory it had at any time, in MiB.
@@ -127,12 +121,7 @@ impl Process {
     /// # Errors
     /// When it has ended.
     pub fn peak_memory_mib(&self) -> io::Result<f64> {
-        let status = self.entry()?.status().map_err(io::Error::other)?;
-        Ok(status.vmhwm.unwrap_or_default() as f64 / 1024.0)
-    }
-
-    fn entry(&self) -> io::Result<Entry> {
-        Entry::new(self.child.id().cast_signed()).map_err(io::Error::other)
+        accounting::peak_memory_mib(self.child.id())
     }
 }
 
