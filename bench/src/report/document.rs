@@ -81,7 +81,7 @@ fn method(results: &Results) -> String {
          - One client plays the Functions host for all programs. It sends the same envelopes, and counts no answer \
          but a greeting.\n\
          - One sandbox plays Entra ID, the managed identity endpoint and Microsoft Graph for all programs. Entra ID \
-         and Microsoft Graph are called with TLS by all.\n\
+         and Microsoft Graph are called with TLS by all, over HTTP/1.1 or HTTP/2 as each one's libraries choose.\n\
          - Every program is one process, as the Functions host starts it. Node and Python compute on one core at a \
          time; processor time per call does not hold that against them.\n\
          - The programs take turns in each round, so that whatever else the machine \
@@ -124,7 +124,7 @@ fn budget_table(results: &Results) -> String {
     )
 }
 
-/// What any handler could reach, and what the peers' other mode takes.
+/// What the floor reaches, and what the peers' other mode takes.
 fn limits_of_the_budgets(results: &Results) -> String {
     let handler = best(results, HANDLER, warm_cpu);
     let floor = best(results, FLOOR, warm_cpu);
@@ -133,8 +133,7 @@ fn limits_of_the_budgets(results: &Results) -> String {
     let [node_per_call, python_per_call] = [NODE, PYTHON]
         .map(|name| best(results, &format!("{name}, a credential per call"), warm_cpu));
     format!(
-        "How much less processor time a call can take than in the peers is limited: what is left of it is HTTP and \
-         TLS, which even the floor has. The floor takes {} times less than Node at its best and {} times less than \
+        "Where a budget beside the peers is missed, most of a call is HTTP and TLS, which the floor has too. The floor takes {} times less than Node at its best and {} times less than \
          Python. As public samples have it, with a credential per call, Node takes {} times as much as this handler \
          and Python {} times.\n\n\
          After many users, {} KiB for each of them remain beyond what the idle process has: the user's token for \
