@@ -4,7 +4,10 @@
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 /// The name of the trigger's binding in every `function.json` of this app.
@@ -14,13 +17,6 @@ pub const TRIGGER_BINDING: &str = "mcpTrigger";
 
 /// How often the trigger's value may be encoded as a JSON string: once by the extension, once by the host.
 const MAX_ENCODINGS: usize = 2;
-
-/// The part of an invocation request that matters: `Metadata` repeats `Data` with types lost.
-#[derive(Deserialize)]
-struct InvocationRequest<'a> {
-    #[serde(rename = "Data", borrow)]
-    data: HashMap<Cow<'a, str>, &'a RawValue>,
-}
 
 /// The answer to an invocation.
 #[derive(Debug, Serialize)]
@@ -51,6 +47,12 @@ pub enum EnvelopeError {
     NoTrigger,
     /// The trigger's value is not what the MCP extension makes.
     Payload(Position),
+}
+
+impl EnvelopeError {
+    fn payload(error: serde_json::Error) -> Self {
+        Self::Payload(error.into())
+    }
 }
 
 /// Where in a JSON text the reader stopped, both counted from 1.
@@ -89,29 +91,72 @@ impl fmt::Display for EnvelopeError {
 
 impl std::error::Error for EnvelopeError {}
 
-/// Reads the trigger's value out of an invocation request's body.
-///
-/// The value stands under [`TRIGGER_BINDING`], or under any name when it is the only one.
-pub fn trigger_value<T: DeserializeOwned>(body: &[u8]) -> Result<T, EnvelopeError> {
-    let request: InvocationRequest =
-        serde_json::from_slice(body).map_err(|error| EnvelopeError::Envelope(error.into()))?;
-    let only_value = || match request.data.len() {
-        1 => request.data.values().next(),
-        _ => None,
-    };
-    let value = request
-        .data
-        .get(TRIGGER_BINDING)
-        .or_else(only_value)
-        .ok_or(EnvelopeError::NoTrigger)?;
+/// The trigger's value: JSON text, out of all strings around it.
+pub struct TriggerValue<'a>(Cow<'a, str>);
 
-    let payload = |error: serde_json::Error| EnvelopeError::Payload(error.into());
-    let mut json = Cow::Borrowed(value.get());
-    for _ in 0..MAX_ENCODINGS {
-        if !json.trim_start().starts_with('"') {
-            break;
+impl<'a> TriggerValue<'a> {
+    /// Takes the trigger's value out of an invocation request's body.
+    ///
+    /// It stands under [`TRIGGER_BINDING`], or under any name when it is the only one.
+    pub fn from_body(body: &'a [u8]) -> Result<Self, EnvelopeError> {
+        let data = data(body)?;
+        let only_value = || match data.len() {
+            1 => data.values().next(),
+            _ => None,
+        };
+        let value = data
+            .get(TRIGGER_BINDING)
+            .or_else(only_value)
+            .ok_or(EnvelopeError::NoTrigger)?;
+        let mut json = Cow::Borrowed(value.get());
+        for _ in 0..MAX_ENCODINGS {
+            if !json.trim_start().starts_with('"') {
+                break;
+            }
+            json = Cow::Owned(serde_json::from_str(&json).map_err(EnvelopeError::payload)?);
         }
-        json = Cow::Owned(serde_json::from_str(&json).map_err(payload)?);
+        Ok(Self(json))
     }
-    serde_json::from_str(&json).map_err(payload)
+
+    /// The value as what the MCP extension made it of, borrowed where it needs no unescaping.
+    pub fn read<'v, T: Deserialize<'v>>(&'v self) -> Result<T, EnvelopeError> {
+        serde_json::from_str(&self.0).map_err(EnvelopeError::payload)
+    }
+}
+
+/// The members of the body's `Data`.
+type Data<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+
+/// Reads a body up to the end of its `Data`: `Metadata` comes behind it, and repeats it twice with types lost.
+fn data(body: &[u8]) -> Result<Data<'_>, EnvelopeError> {
+    struct DataVisitor<'d, 'a>(&'d mut Option<Data<'a>>);
+
+    impl<'a> Visitor<'a> for DataVisitor<'_, 'a> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with a member Data")
+        }
+
+        fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(name) = map.next_key::<Cow<str>>()? {
+                if name == "Data" {
+                    *self.0 = Some(map.next_value()?);
+                    break;
+                }
+                map.next_value::<IgnoredAny>()?;
+            }
+            Ok(())
+        }
+    }
+
+    let mut data = None;
+    let outcome =
+        serde_json::Deserializer::from_slice(body).deserialize_map(DataVisitor(&mut data));
+    match (data, outcome) {
+        // With `Data` at hand, the outcome is a complaint that the body goes on.
+        (Some(data), _) => Ok(data),
+        (None, Err(error)) => Err(EnvelopeError::Envelope(error.into())),
+        (None, Ok(())) => Err(EnvelopeError::NoTrigger),
+    }
 }

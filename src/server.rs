@@ -13,7 +13,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::header::Conten
 use futures_util::FutureExt;
 
 use crate::{
-    custom_handler::{self, InvocationResponse},
+    custom_handler::{InvocationResponse, TriggerValue},
     failure::{Failure, Remedy},
     graph::GraphClient,
     mcp::{
@@ -119,8 +119,8 @@ impl Handler {
             }
             Err(_) => return Err(too_large()),
         };
-        let invocation: ToolInvocation =
-            custom_handler::trigger_value(&body).map_err(invalid_request)?;
+        let value = TriggerValue::from_body(&body).map_err(invalid_request)?;
+        let invocation: ToolInvocation = value.read().map_err(invalid_request)?;
         let credential = self
             .credentials
             .for_call(invocation.headers(), budget)
@@ -137,7 +137,7 @@ impl Handler {
             credential,
             graph,
         };
-        tool.call(invocation.arguments.as_ref(), &context).await
+        tool.call(invocation.arguments, &context).await
     }
 }
 

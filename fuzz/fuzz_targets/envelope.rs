@@ -3,17 +3,19 @@
 #![no_main]
 
 use fuzz::MAX_DETAIL;
-use handler::{custom_handler::trigger_value, mcp::invocation::ToolInvocation};
+use handler::{custom_handler::TriggerValue, mcp::invocation::ToolInvocation};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
 fn read(body: &[u8]) {
-    match trigger_value::<ToolInvocation>(body) {
-        Ok(call) => {
-            let _ = call.headers().get("Authorization");
-            assert!(!format!("{call:?}").is_empty());
-        }
-        Err(error) => assert!(error.to_string().len() < MAX_DETAIL, "{error}"),
+    let outcome = TriggerValue::from_body(body).and_then(|value| {
+        let call: ToolInvocation = value.read()?;
+        let _ = call.headers().get("Authorization");
+        assert!(!format!("{call:?}").is_empty());
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        assert!(error.to_string().len() < MAX_DETAIL, "{error}");
     }
 }
 

@@ -3,9 +3,8 @@
 //! Source: `ToolInvocationContext` and `Transport` of the extension,
 //! <https://github.com/Azure/azure-functions-mcp-extension>.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use azure_core::credentials::Secret;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
@@ -14,51 +13,51 @@ use serde_json::value::RawValue;
 
 /// A tool call: which tool, with which arguments, in which session, over which request.
 #[derive(Debug, Deserialize)]
-pub struct ToolInvocation {
+pub struct ToolInvocation<'a> {
     /// The tool's name.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// The client's arguments as they came; `None` when the client sent none.
-    #[serde(default)]
-    pub arguments: Option<Arguments>,
+    #[serde(borrow, default)]
+    pub arguments: Option<Arguments<'a>>,
     /// The `Mcp-Session-Id` that the client sent.
     #[serde(default, rename = "sessionid")]
     pub session_id: Option<String>,
-    #[serde(default)]
-    transport: Transport,
+    #[serde(borrow, default)]
+    transport: Transport<'a>,
 }
 
-impl ToolInvocation {
+impl<'a> ToolInvocation<'a> {
     /// The headers of the client's request.
-    pub fn headers(&self) -> &Headers {
+    pub fn headers(&self) -> &Headers<'a> {
         &self.transport.properties.headers
     }
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Transport {
-    #[serde(default)]
-    properties: TransportProperties,
+struct Transport<'a> {
+    #[serde(borrow, default)]
+    properties: TransportProperties<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct TransportProperties {
-    #[serde(default)]
-    headers: Headers,
+struct TransportProperties<'a> {
+    #[serde(borrow, default)]
+    headers: Headers<'a>,
 }
 
 /// The arguments of a call, not yet read. `Debug` hides them: they may be private.
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(transparent)]
-pub struct Arguments(Box<RawValue>);
+pub struct Arguments<'a>(#[serde(borrow)] &'a RawValue);
 
-impl Arguments {
+impl<'a> Arguments<'a> {
     /// The arguments as JSON text.
-    pub fn json(&self) -> &str {
+    pub fn json(self) -> &'a str {
         self.0.get()
     }
 }
 
-impl fmt::Debug for Arguments {
+impl fmt::Debug for Arguments<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Arguments")
     }
@@ -68,20 +67,20 @@ impl fmt::Debug for Arguments {
 ///
 /// They hold the user's tokens and the host's system key, so `Debug` shows names only.
 #[derive(Default)]
-pub struct Headers(Vec<(String, Secret)>);
+pub struct Headers<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 /// A header that occurs more than once, so nobody can say which value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DuplicateHeader(pub &'static str);
 
-impl Headers {
+impl Headers<'_> {
     /// The value of the header `name`, in any case.
     pub fn get(&self, name: &'static str) -> Result<Option<&str>, DuplicateHeader> {
         let mut values = self
             .0
             .iter()
             .filter(|(candidate, _)| candidate.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.secret());
+            .map(|(_, value)| value.as_ref());
         let value = values.next();
         match values.next() {
             None => Ok(value),
@@ -90,18 +89,18 @@ impl Headers {
     }
 }
 
-impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Headers {
+impl<'a, N: Into<Cow<'a, str>>, V: Into<Cow<'a, str>>> FromIterator<(N, V)> for Headers<'a> {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
         let headers = headers.into_iter();
         Self(
             headers
-                .map(|(name, value)| (name.into(), Secret::new(value.into())))
+                .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
         )
     }
 }
 
-impl fmt::Debug for Headers {
+impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set()
             .entries(self.0.iter().map(|(name, _)| name))
@@ -109,21 +108,25 @@ impl fmt::Debug for Headers {
     }
 }
 
-impl<'de> Deserialize<'de> for Headers {
+impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Borrowed where it has no escapes, as serde has it for fields alone.
+        #[derive(Deserialize)]
+        struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
         struct HeadersVisitor;
 
         impl<'de> Visitor<'de> for HeadersVisitor {
-            type Value = Headers;
+            type Value = Headers<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of header values")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers<'de>, A::Error> {
                 let mut headers = Vec::with_capacity(map.size_hint().unwrap_or(16));
-                while let Some((name, value)) = map.next_entry::<String, String>()? {
-                    headers.push((name, Secret::new(value)));
+                while let Some((Text(name), Text(value))) = map.next_entry()? {
+                    headers.push((name, value));
                 }
                 Ok(Headers(headers))
             }

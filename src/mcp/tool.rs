@@ -87,7 +87,7 @@ pub(crate) trait AnyTool: Send + Sync {
 
     fn call<'a>(
         &'a self,
-        arguments: Option<&'a Arguments>,
+        arguments: Option<Arguments<'a>>,
         context: &'a ToolContext,
     ) -> BoxFuture<'a, Result<CallToolResult, Failure>>;
 }
@@ -112,7 +112,7 @@ impl<T: Tool> AnyTool for T {
 
     fn call<'a>(
         &'a self,
-        arguments: Option<&'a Arguments>,
+        arguments: Option<Arguments<'a>>,
         context: &'a ToolContext,
     ) -> BoxFuture<'a, Result<CallToolResult, Failure>> {
         async move {

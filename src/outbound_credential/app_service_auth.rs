@@ -68,7 +68,7 @@ impl From<DuplicateHeader> for Error {
 
 impl<'a> Principal<'a> {
     /// Reads the headers of the MCP client's request.
-    pub fn from_headers(headers: &'a Headers) -> Result<Self, Error> {
+    pub fn from_headers(headers: &'a Headers<'_>) -> Result<Self, Error> {
         let authorization = headers.get("Authorization")?.and_then(bearer_token);
         let access_token = headers.get("X-MS-TOKEN-AAD-ACCESS-TOKEN")?;
         let id_token = headers.get("X-MS-TOKEN-AAD-ID-TOKEN")?;

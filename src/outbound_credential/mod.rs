@@ -57,7 +57,7 @@ impl OutboundCredentials {
     /// The credential for a call that came with `headers`. The caller is verified here, whatever the tool does.
     pub async fn for_call(
         &self,
-        headers: &Headers,
+        headers: &Headers<'_>,
         budget: &Arc<CallBudget>,
     ) -> Result<OutboundCredential, Error> {
         match self {

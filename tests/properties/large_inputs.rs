@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use handler::{
-    custom_handler::trigger_value,
+    custom_handler::TriggerValue,
     mcp::invocation::{Headers, ToolInvocation},
     settings::{Settings, names},
 };
@@ -57,8 +57,11 @@ fn envelopes_are_read_in_time() {
         let twice =
             json!({ "Data": { "mcpTrigger": Value::from(text.as_str()).to_string() } }).to_string();
         for body in [text, as_it_is, once, twice] {
-            let outcome = in_time(pattern, || trigger_value::<ToolInvocation>(body.as_bytes()));
-            outcome.unwrap_err();
+            let read = || {
+                let value = TriggerValue::from_body(body.as_bytes())?;
+                value.read::<ToolInvocation>().map(|_| ())
+            };
+            in_time(pattern, read).unwrap_err();
         }
     }
 }
@@ -73,11 +76,9 @@ fn a_call_with_nested_arguments_is_read_in_time() {
         format!("{{\"Data\":{{\"mcpTrigger\":{call}}},\"Metadata\":{arguments}}}"),
         json!({ "Data": { "mcpTrigger": call } }).to_string(),
     ] {
-        let read = in_time("nested", || {
-            trigger_value::<ToolInvocation>(body.as_bytes())
-        })
-        .unwrap();
-        assert_eq!(read.arguments.unwrap().json(), arguments);
+        let value = in_time("nested", || TriggerValue::from_body(body.as_bytes())).unwrap();
+        let call: ToolInvocation = in_time("nested", || value.read()).unwrap();
+        assert_eq!(call.arguments.unwrap().json(), arguments);
     }
 }
 
