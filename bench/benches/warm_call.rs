@@ -7,15 +7,16 @@
 )]
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use azure_core::credentials::AccessToken;
 use bench::program::{Checkout, Program};
 use bench::world::World;
 use criterion::{Criterion, criterion_group, criterion_main};
 use handler::custom_handler::TriggerValue;
 use handler::mcp::invocation::ToolInvocation;
 use handler::outbound::CallBudget;
-use handler::outbound_credential::OutboundCredentials;
+use handler::outbound_credential::{OutboundCredentials, Perishable, RefreshingCache};
 use handler::settings::Settings;
 use tokio::runtime::Runtime;
 
@@ -62,13 +63,28 @@ fn warm_call(criterion: &mut Criterion) {
     runtime
         .block_on(credentials.for_call(headers, &budget))
         .unwrap();
-    // From the same cache as the tokens for Microsoft Graph.
     criterion.bench_function("recognise a verified caller", |bencher| {
         bencher.iter(|| {
             runtime
                 .block_on(credentials.for_call(headers, &budget))
                 .unwrap()
         });
+    });
+
+    let tokens = RefreshingCache::new(20_000);
+    let next_day = SystemTime::now() + Duration::from_secs(24 * 3600);
+    let token = AccessToken::new("t".repeat(2 * KIB), next_day.into());
+    let fetched = async move {
+        Ok(Perishable {
+            value: token,
+            refresh_on: next_day,
+            expires_on: next_day,
+        })
+    };
+    runtime.block_on(tokens.get([0; 32], || fetched)).unwrap();
+    criterion.bench_function("get a token from the cache", |bencher| {
+        let absent = || async { unreachable!("the token is there") };
+        bencher.iter(|| runtime.block_on(tokens.get([0; 32], absent)).unwrap());
     });
 
     // Each is a stranger once; the keys are there already.

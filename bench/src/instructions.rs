@@ -16,7 +16,7 @@ const CALLS: usize = 400;
 const CALLS_BEFORE: usize = 100;
 
 /// How many instructions a call of the handler may take, for each that the floor takes.
-const LIMIT: f64 = 1.5;
+const LIMIT: f64 = 1.3;
 
 /// Compares the handler with the floor, and says so.
 ///

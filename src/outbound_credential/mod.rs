@@ -18,6 +18,7 @@ pub use self::{
     developer::DeveloperCredential,
     error::{Error, Kind, busy_message},
     on_behalf_of::{OnBehalfOf, OnBehalfOfCredential},
+    refreshing_cache::{Perishable, RefreshingCache},
     user_assertion::Verifier,
 };
 use crate::{
