@@ -47,10 +47,10 @@ pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
         settings,
         tools,
     });
-    let server = HttpServer::new(move || {
+    HttpServer::new(move || {
         App::new()
             .app_data(handler.clone())
-            .route("/", web::get().to(HttpResponse::Ok))
+            .route("/", web::get().to(ready))
             .route("/{function}", web::post().to(invoke))
     })
     .keep_alive(KEEP_ALIVE)
@@ -59,9 +59,15 @@ pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
     // The only client is the host, and a busy host may take its time over a connection that it has opened.
     .client_request_timeout(Duration::ZERO)
     .bind(("127.0.0.1", port))?
-    .run();
+    .run()
+    .await
+}
+
+/// Tells the host that calls may come.
+async fn ready() -> HttpResponse {
+    // Not earlier: on few cores, it would keep the host waiting.
     tokio::task::spawn_blocking(outbound::warm_up);
-    server.await
+    HttpResponse::Ok().finish()
 }
 
 async fn invoke(
