@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 
 /// The name of the trigger's binding in every `function.json` of this app.
 ///
-/// It ends in "trigger" because the host then leaves the payload, and the user's tokens in it, out of `Metadata`.
+/// It ends in "trigger" because the host then leaves one copy of the payload, and of the user's tokens in it, out of
+/// `Metadata`.
 pub const TRIGGER_BINDING: &str = "mcpTrigger";
 
 /// How often the trigger's value may be encoded as a JSON string: once by the extension, once by the host.
@@ -43,7 +44,7 @@ impl InvocationResponse {
 pub enum EnvelopeError {
     /// The body is not the host's JSON.
     Envelope(Position),
-    /// `Data` has no entry for the trigger.
+    /// There is no `Data`, or no entry for the trigger in it.
     NoTrigger,
     /// The trigger's value is not what the MCP extension makes.
     Payload(Position),
@@ -55,7 +56,7 @@ impl EnvelopeError {
     }
 }
 
-/// Where in a JSON text the reader stopped, both counted from 1.
+/// Where in a JSON text the reader stopped: the line, from 1, and how many bytes of it were read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Position {
     line: usize,
@@ -83,7 +84,7 @@ impl fmt::Display for EnvelopeError {
             Self::Envelope(at) => {
                 write!(f, "the request is not a custom handler invocation ({at})")
             }
-            Self::NoTrigger => write!(f, "the request's Data has no entry {TRIGGER_BINDING:?}"),
+            Self::NoTrigger => write!(f, "the request has no Data.{TRIGGER_BINDING}"),
             Self::Payload(at) => write!(f, "Data.{TRIGGER_BINDING} is not an MCP tool call ({at})"),
         }
     }
@@ -91,14 +92,14 @@ impl fmt::Display for EnvelopeError {
 
 impl std::error::Error for EnvelopeError {}
 
-/// The trigger's value: JSON text, out of all strings around it.
-pub struct TriggerValue<'a>(Cow<'a, str>);
+/// The trigger's value: JSON text, out of all strings around it. Without `Debug`: it holds tokens.
+pub struct TriggerValue(String);
 
-impl<'a> TriggerValue<'a> {
+impl TriggerValue {
     /// Takes the trigger's value out of an invocation request's body.
     ///
     /// It stands under [`TRIGGER_BINDING`], or under any name when it is the only one.
-    pub fn from_body(body: &'a [u8]) -> Result<Self, EnvelopeError> {
+    pub fn from_body(body: &[u8]) -> Result<Self, EnvelopeError> {
         let data = data(body)?;
         let only_value = || match data.len() {
             1 => data.values().next(),
@@ -115,19 +116,21 @@ impl<'a> TriggerValue<'a> {
             }
             json = Cow::Owned(serde_json::from_str(&json).map_err(EnvelopeError::payload)?);
         }
-        Ok(Self(json))
+        Ok(Self(json.into_owned()))
     }
 
-    /// The value as what the MCP extension made it of, borrowed where it needs no unescaping.
-    pub fn read<'v, T: Deserialize<'v>>(&'v self) -> Result<T, EnvelopeError> {
+    /// Decodes the value; `T` may borrow from it.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, EnvelopeError> {
         serde_json::from_str(&self.0).map_err(EnvelopeError::payload)
     }
 }
 
 /// The members of the body's `Data`.
-type Data<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+type Data<'a> = HashMap<String, &'a RawValue>;
 
-/// Reads a body up to the end of its `Data`: `Metadata` comes behind it, and repeats it twice with types lost.
+/// Reads a body up to the end of its first `Data`.
+///
+/// The rest goes unread and unchecked: `Metadata`, the same again with types lost.
 fn data(body: &[u8]) -> Result<Data<'_>, EnvelopeError> {
     struct DataVisitor<'d, 'a>(&'d mut Option<Data<'a>>);
 
@@ -139,7 +142,7 @@ fn data(body: &[u8]) -> Result<Data<'_>, EnvelopeError> {
         }
 
         fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some(name) = map.next_key::<Cow<str>>()? {
+            while let Some(name) = map.next_key::<String>()? {
                 if name == "Data" {
                     *self.0 = Some(map.next_value()?);
                     break;
@@ -154,7 +157,7 @@ fn data(body: &[u8]) -> Result<Data<'_>, EnvelopeError> {
     let outcome =
         serde_json::Deserializer::from_slice(body).deserialize_map(DataVisitor(&mut data));
     match (data, outcome) {
-        // With `Data` at hand, the outcome is a complaint that the body goes on.
+        // With `Data` at hand, what follows does not matter, nor what the reader says of it.
         (Some(data), _) => Ok(data),
         (None, Err(error)) => Err(EnvelopeError::Envelope(error.into())),
         (None, Ok(())) => Err(EnvelopeError::NoTrigger),

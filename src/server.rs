@@ -47,7 +47,7 @@ pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
         settings,
         tools,
     });
-    HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         App::new()
             .app_data(handler.clone())
             .route("/", web::get().to(ready))
@@ -59,13 +59,13 @@ pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
     // The only client is the host, and a busy host may take its time over a connection that it has opened.
     .client_request_timeout(Duration::ZERO)
     .bind(("127.0.0.1", port))?
-    .run()
-    .await
+    .run();
+    server.await
 }
 
-/// Tells the host that calls may come.
+/// Tells the host that calls may come, and prepares for the first.
 async fn ready() -> HttpResponse {
-    // Not earlier: on few cores, it would keep the host waiting.
+    // Not at the start: on few cores, it would delay the host's first probe.
     tokio::task::spawn_blocking(outbound::warm_up);
     HttpResponse::Ok().finish()
 }
@@ -126,6 +126,8 @@ impl Handler {
             Err(_) => return Err(too_large()),
         };
         let value = TriggerValue::from_body(&body).map_err(invalid_request)?;
+        // Several times the value's size; and a tool may take minutes.
+        drop(body);
         let invocation: ToolInvocation = value.read().map_err(invalid_request)?;
         let credential = self
             .credentials

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 #[derive(Debug, Deserialize)]
 pub struct ToolInvocation<'a> {
     /// The tool's name.
+    #[serde(borrow)]
     pub name: Cow<'a, str>,
     /// The client's arguments as they came; `None` when the client sent none.
     #[serde(borrow, default)]
@@ -110,7 +111,7 @@ impl fmt::Debug for Headers<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Borrowed where it has no escapes, as serde has it for fields alone.
+        /// Borrowed where it has no escapes; a bare `Cow` never is.
         #[derive(Deserialize)]
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -155,6 +156,23 @@ mod tests {
             headers.get("Authorization"),
             Err(DuplicateHeader("Authorization"))
         );
+    }
+
+    #[test]
+    fn what_has_no_escapes_is_not_copied() {
+        let invocation: ToolInvocation = serde_json::from_str(
+            r#"{"name":"HelloTool","transport":{"properties":{"headers":{"a":"b","c":"\n"}}}}"#,
+        )
+        .unwrap();
+        assert!(matches!(invocation.name, Cow::Borrowed(_)));
+        let names_and_values = &invocation.headers().0[..];
+        assert!(matches!(
+            names_and_values,
+            [
+                (Cow::Borrowed(_), Cow::Borrowed(_)),
+                (Cow::Borrowed(_), Cow::Owned(_))
+            ]
+        ));
     }
 
     #[test]

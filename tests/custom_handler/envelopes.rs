@@ -44,6 +44,22 @@ async fn the_payload_may_be_encoded_not_at_all_once_or_twice() {
 }
 
 #[tokio::test]
+async fn a_body_is_read_up_to_the_end_of_its_first_data() {
+    let server = Server::start().await;
+    let data = r#""Data":{"mcpTrigger":{"name":"WhereAmI","sessionid":"s"}}"#;
+    for body in [
+        format!("{{{data}"),
+        format!("{{{data},\"Metadata\":]"),
+        format!("{{{data},\"Data\":{{}}}}"),
+        format!("{{{data}}}\""),
+        format!("{{\"Metadata\":{{\"Data\":{{}}}},{data}}}"),
+    ] {
+        let place = server.post("WhereAmI", body).await;
+        assert_eq!(place["structuredContent"]["session"], "s");
+    }
+}
+
+#[tokio::test]
 async fn a_call_may_have_megabytes_of_arguments() {
     let server = Server::start().await;
     let echo = server

@@ -1,8 +1,8 @@
 //! Whatever goes wrong, the host gets a tool result that says so, and the process lives on.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Server, error_text, invocation};
+use crate::support::{Server, error_text};
 
 #[tokio::test]
 async fn arguments_that_do_not_fit_are_named() {
@@ -41,7 +41,9 @@ async fn a_body_that_is_no_invocation_is_answered_without_being_quoted() {
         json!({ "Data": { "mcpTrigger": { "name": 1 } } }).to_string(),
         json!({ "Data": { "mcpTrigger": { "name": "Echo", "transport": { "properties": { "headers": secret } } } } })
             .to_string(),
-        format!("{}\"", invocation("Echo", &Value::Null)),
+        "{}".into(),
+        json!({ "Metadata": { "mcpTrigger": secret } }).to_string(),
+        format!("{{\"Data\":{{\"mcpTrigger\":\"{secret}\""),
     ] {
         let result = server.post("Echo", body.clone()).await;
         let text = error_text(&result);

@@ -14,7 +14,7 @@ const EXAMPLE: &str = include_str!("../fixtures/envelope-a.json");
 /// All that an error may say, but for line and column.
 const PROBLEMS: [&str; 3] = [
     "the request is not a custom handler invocation (line #, column #)",
-    "the request's Data has no entry \"mcpTrigger\"",
+    "the request has no Data.mcpTrigger",
     "Data.mcpTrigger is not an MCP tool call (line #, column #)",
 ];
 
