@@ -185,8 +185,9 @@ fn processor_time(results: &Results) -> String {
         "## Processor time\n\n\
          {}\n\n\
          Of the program, per warm call, in microseconds.\n\n{}\n\
-         The floor does neither identity nor limits nor logs. What this handler costs beyond it is what it does for \
-         its users and operators.\n",
+         The floor does neither identity nor limits nor logs: this handler does them for its users and operators. The \
+         floor decodes a call as most programs would, all of it and into strings of its own; what this handler saves \
+         there pays for some of the rest.\n",
         picture("cpu", "Processor time per warm call of every program"),
         program_table(&columns, rows)
     )
