@@ -47,6 +47,11 @@ pub enum Command {
     Start(StartArguments),
     /// Print an access token with which to call the running sandbox as somebody
     Token(TokenArguments),
+    /// Send recorded requests of the real Functions host to the sandbox, and compare the answers
+    Replay(ReplayArguments),
+    /// Be the handler of a replayed case
+    #[command(hide = true)]
+    ScriptedHandler,
 }
 
 /// Options of `start`.
@@ -68,6 +73,11 @@ pub struct StartArguments {
     /// the sandbox's own authority
     #[arg(long)]
     pub tls: bool,
+    /// Start with what keeps the host down or its calls waiting, as Azure does, instead of saying
+    /// at once what is wrong: a host that cannot start answers 503, and the tools of a handler that
+    /// cannot be started are listed
+    #[arg(long)]
+    pub as_azure: bool,
 
     /// Let Entra refuse a `resource` that is not the API of the scope, as the real one does
     /// (AADSTS9010010)
@@ -107,6 +117,16 @@ pub struct TokenArguments {
     /// Port of Entra in the running sandbox
     #[arg(long, default_value_t = DEFAULT_LOGIN_PORT)]
     pub login_port: u16,
+}
+
+/// Options of `replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArguments {
+    /// Folder of recordings
+    pub folder: PathBuf,
+    /// Only cases whose name begins so
+    #[arg(long)]
+    pub group: Option<String>,
 }
 
 fn parse_fault(json: &str) -> Result<Fault, serde_json::Error> {

@@ -14,6 +14,11 @@ use crate::functions_host::handler_process::LogLine;
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// Something in the app's files keeps a part of the app, or all of it, from working.
+    AppProblem {
+        /// What does not work, and why.
+        problem: String,
+    },
     /// The handler's process was started.
     HandlerStarted {
         /// Its process id.

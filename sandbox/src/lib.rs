@@ -10,6 +10,7 @@
 //! - [`developer_tools`]: `az` and its kin, for a handler on a developer's machine
 //! - [`cloud`]: Entra, managed identity and Microsoft Graph
 //! - [`events`]: what happens, as it happens
+//! - [`replay`]: whether all that is as the real thing, as far as that was recorded
 
 pub mod app_service_auth;
 mod certificate;
@@ -27,6 +28,7 @@ mod html;
 pub mod ledger;
 pub mod loopback;
 mod managed_identity;
+pub mod replay;
 pub mod sandbox;
 
 pub use self::sandbox::{Profile, Sandbox, SandboxOptions, StartError, azure_variables};

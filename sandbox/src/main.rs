@@ -5,16 +5,19 @@ mod command_line;
 mod terminal;
 
 use std::io;
-use std::path::Path;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
 
 use clap::Parser as _;
 use sandbox::cloud::CloudOptions;
-use sandbox::{Sandbox, SandboxOptions, loopback};
+use sandbox::{Profile, Sandbox, SandboxOptions, loopback, replay};
+use serde_json::Value;
 use tokio::process;
+use tokio::time::sleep;
 
 use self::ca_certificate::CaCertificate;
-use self::command_line::{Command, CommandLine, StartArguments, TokenArguments};
+use self::command_line::{Command, CommandLine, ReplayArguments, StartArguments, TokenArguments};
 use self::terminal::{Format, Terminal};
 
 #[tokio::main]
@@ -27,6 +30,11 @@ async fn main() -> ExitCode {
     let outcome = match line.command {
         Some(Command::Token(arguments)) => token(&arguments).await,
         Some(Command::Start(arguments)) => start(arguments).await,
+        Some(Command::Replay(arguments)) => replay(&arguments).await,
+        Some(Command::ScriptedHandler) => {
+            let served = replay::scripted_handler().await;
+            served.map_err(|error| error.to_string())
+        }
         None => start(line.start).await,
     };
     match outcome {
@@ -46,9 +54,11 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
             "no host.json in {folder}: --app-root names the folder of the function app"
         ));
     }
-    if !arguments.no_build {
-        build_handler(&arguments.app_root).await?;
-    }
+    let built = if arguments.no_build {
+        handler_built_last(&arguments.app_root)
+    } else {
+        Some(build_handler(&arguments.app_root).await?)
+    };
     let format = if arguments.json {
         Format::Json
     } else {
@@ -58,6 +68,13 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
     let sandbox = Sandbox::start(SandboxOptions {
         profile: arguments.profile,
         app_root: arguments.app_root,
+        handler: match arguments.profile {
+            // host.json names the file in the package.
+            Profile::Azure => built,
+            // local.settings.json names the file that was built.
+            Profile::Local => None,
+        },
+        as_azure: arguments.as_azure,
         port: arguments.port,
         developer: arguments.developer,
         cloud: CloudOptions {
@@ -88,9 +105,40 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
         .transpose()
         .map_err(|error| format!("the certificate cannot be written: {error}"))?;
     terminal.ready(&sandbox, arguments.profile, ca_certificate.as_ref());
-    let interruption = interrupted().await;
-    sandbox.stop().await;
-    interruption.map_err(|error| error.to_string())
+    tokio::select! {
+        interruption = interrupted() => {
+            interruption.map_err(|error| error.to_string())?;
+            stop(sandbox).await;
+            Ok(())
+        }
+        () = sandbox.host_ended() => {
+            let trouble = sandbox.handler().trouble();
+            let trouble = trouble.map(|trouble| trouble.to_string()).unwrap_or_default();
+            let message = format!(
+                "the Functions host has ended, since the handler failed too often: {trouble}\n\
+                Azure would start another host"
+            );
+            if arguments.as_azure {
+                eprintln!("{message}");
+                return Ok(());
+            }
+            Err(message)
+        }
+    }
+}
+
+/// Stops the sandbox, and does not wait for calls in flight when it is interrupted once more.
+async fn stop(sandbox: Sandbox) {
+    let patience = async {
+        sleep(Duration::from_secs(1)).await;
+        eprintln!("calls in flight are being finished; Ctrl-C again stops at once");
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = sandbox.stop() => {}
+        _ = interrupted() => {}
+        () = patience => {}
+    }
 }
 
 fn explain(error: &sandbox::StartError) -> String {
@@ -108,24 +156,39 @@ fn explain(error: &sandbox::StartError) -> String {
     }
 }
 
-/// Builds the handler in sight of the user.
-async fn build_handler(app_root: &Path) -> Result<(), String> {
+/// Builds the handler in sight of the user, and says where it is.
+async fn build_handler(app_root: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = process::Command::new(cargo)
+    let output = process::Command::new(cargo)
         .args(["build", "--bin", "handler"])
+        .arg("--message-format=json-render-diagnostics")
         .current_dir(app_root)
-        .status()
+        .stderr(Stdio::inherit())
+        .output()
         .await
         .map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(
+    if !output.status.success() {
+        return Err(
             "the handler does not build: cargo says above what is wrong with it. \
             --no-build starts the one that was built last"
                 .to_owned(),
-        )
+        );
     }
+    // A JSON object a line, of which one tells of the handler's executable.
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "handler")
+        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
+        .ok_or_else(|| "cargo does not say where the handler is that it has built".to_owned())
+}
+
+/// The handler that cargo built last, if it did; a package has its own.
+fn handler_built_last(app_root: &Path) -> Option<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let name = format!("handler{}", std::env::consts::EXE_SUFFIX);
+    let handler = app_root.join(target).join("debug").join(name);
+    handler.is_file().then_some(handler)
 }
 
 /// Waits for Ctrl-C or, where there is such a thing, a request to terminate.
@@ -164,4 +227,29 @@ async fn token(arguments: &TokenArguments) -> Result<(), String> {
     }
     println!("{text}");
     Ok(())
+}
+
+/// Holds the sandbox against recordings of the real host.
+async fn replay(arguments: &ReplayArguments) -> Result<(), String> {
+    let ReplayArguments { folder, group } = arguments;
+    let outcomes = replay::replay(folder, group.as_deref())
+        .await
+        .map_err(|error| error.to_string())?;
+    let differing = outcomes
+        .iter()
+        .filter(|outcome| !outcome.differences.is_empty());
+    let mut count = 0;
+    for outcome in differing {
+        count += 1;
+        println!("{}", outcome.case);
+        for difference in &outcome.differences {
+            println!("  {difference}");
+        }
+    }
+    println!("{} cases, {count} differ", outcomes.len());
+    if count == 0 {
+        Ok(())
+    } else {
+        Err("the sandbox is not as the real host".to_owned())
+    }
 }

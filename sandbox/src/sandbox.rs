@@ -1,10 +1,9 @@
 //! The whole of it: the cloud, the Functions host with the app's handler and, between them, App
 //! Service Authentication or a developer's tools.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +17,8 @@ use crate::directory::{
 use crate::events::Events;
 use crate::functions_host::handler_process::Environment;
 use crate::functions_host::{
-    AppFiles, AppFilesError, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand,
-    HandlerFailure, HandlerProcess, Platform, SystemKey,
+    AccessKey, AppFiles, AppFilesError, FunctionsHost, FunctionsHostOptions, Handler,
+    HandlerCommand, HandlerFailure, HandlerProcess, HostKeys, HostTimings, Platform, Warning,
 };
 use crate::loopback;
 
@@ -32,6 +31,15 @@ pub enum Profile {
     /// A developer's machine, as `func start` makes it: nobody is asked who they are, and the tools
     /// call Graph as the developer.
     Local,
+}
+
+impl Profile {
+    fn platform(self) -> Platform {
+        match self {
+            Self::Azure => Platform::Azure,
+            Self::Local => Platform::CoreTools,
+        }
+    }
 }
 
 /// How a sandbox is set up.
@@ -56,6 +64,12 @@ pub struct SandboxOptions {
     pub developer: String,
     /// Instead of host.json's `functionTimeout`.
     pub function_timeout: Option<Duration>,
+    /// How long the host takes its time.
+    pub timings: HostTimings,
+    /// Whether to start with what keeps the host down or its calls waiting, as Azure does, rather
+    /// than to refuse it: a host that cannot start answers 503, and the tools of a handler that
+    /// cannot be started are listed.
+    pub as_azure: bool,
     /// Entra, managed identity and Graph. Their events go where all others go.
     pub cloud: CloudOptions,
     /// Where events go.
@@ -74,6 +88,8 @@ impl Default for SandboxOptions {
             app_service_auth: true,
             developer: "ada".into(),
             function_timeout: None,
+            timings: HostTimings::default(),
+            as_azure: false,
             cloud: CloudOptions::default(),
             events: Events::default(),
         }
@@ -83,14 +99,14 @@ impl Default for SandboxOptions {
 /// A running sandbox. Dropping it stops it.
 pub struct Sandbox {
     host: FunctionsHost,
-    system_key: Option<SystemKey>,
     sign_in_url: Option<String>,
     developer_tools: Option<DeveloperTools>,
     cloud: Arc<Cloud>,
 }
 
 impl Sandbox {
-    /// Starts everything inside the caller's tokio runtime and waits until the handler is ready.
+    /// Starts everything inside the caller's tokio runtime and waits until the handler is ready;
+    /// with [`as_azure`](SandboxOptions::as_azure) calls wait for it instead.
     ///
     /// # Errors
     /// Whatever keeps a part of it from starting.
@@ -99,7 +115,11 @@ impl Sandbox {
             .extra_env
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
-        let app = AppFiles::load_with_settings(&options.app_root, extra)?;
+        let platform = options.profile.platform();
+        let app = AppFiles::load_with_settings(&options.app_root, platform, extra);
+        if !options.as_azure {
+            refuse_what_fails(&app)?;
+        }
         let listener = loopback::listen(options.port)?;
         let port = listener.local_addr()?.port();
         let cloud = CloudOptions {
@@ -118,20 +138,6 @@ impl Sandbox {
                 )?)
             }
         };
-        let environment = match &developer_tools {
-            None => azure_environment(Arc::clone(&cloud), port, options.extra_env),
-            Some(tools) => {
-                local_environment(&cloud, port, tools, &app.local_settings, options.extra_env)?
-            }
-        };
-        let system_key = match options.profile {
-            Profile::Local => None,
-            Profile::Azure => Some(
-                options
-                    .system_key
-                    .map_or_else(SystemKey::random, SystemKey::from),
-            ),
-        };
         let authentication = match options.profile {
             Profile::Azure if options.app_service_auth => Some(AppServiceAuth::new(
                 Arc::clone(&cloud),
@@ -140,31 +146,48 @@ impl Sandbox {
             )?),
             _ => None,
         };
-
         let sign_in_url = authentication.as_ref().map(AppServiceAuth::sign_in_url);
 
-        let handler = Handler::Command(HandlerCommand::new(&app, options.handler, environment));
-        let host = FunctionsHost::start(FunctionsHostOptions {
-            app,
-            handler,
-            listener,
-            authentication,
-            system_key: system_key.clone(),
-            platform: match options.profile {
-                Profile::Azure => Platform::Azure,
-                Profile::Local => Platform::CoreTools,
-            },
-            function_timeout: options.function_timeout,
-            events: options.events,
-        })?;
+        let host = match app {
+            Err(problem) => {
+                FunctionsHost::down(&problem, listener, authentication, &options.events)?
+            }
+            Ok(app) => {
+                let environment = match &developer_tools {
+                    None => azure_environment(Arc::clone(&cloud), port, options.extra_env),
+                    Some(tools) => local_environment(&cloud, port, tools, &app, options.extra_env)?,
+                };
+                let command = HandlerCommand::new(&app, options.handler, environment);
+                FunctionsHost::start(FunctionsHostOptions {
+                    app,
+                    handler: Handler::Command(command),
+                    listener,
+                    authentication,
+                    believes_principal: false,
+                    system_key: match options.profile {
+                        Profile::Local => None,
+                        Profile::Azure => Some(
+                            options
+                                .system_key
+                                .map_or_else(AccessKey::random, AccessKey::from),
+                        ),
+                    },
+                    platform,
+                    function_timeout: options.function_timeout,
+                    timings: options.timings,
+                    events: options.events,
+                })?
+            }
+        };
         let sandbox = Self {
             host,
-            system_key,
             sign_in_url,
             developer_tools,
             cloud,
         };
-        sandbox.handler().ready().await?;
+        if !options.as_azure {
+            sandbox.handler().started().await?;
+        }
         Ok(sandbox)
     }
 
@@ -175,7 +198,12 @@ impl Sandbox {
 
     /// The key that callers must send as `x-functions-key` ([`Profile::Azure`]).
     pub fn system_key(&self) -> Option<&str> {
-        self.system_key.as_ref().map(SystemKey::as_str)
+        self.keys().map(|keys| keys.mcp_extension.as_str())
+    }
+
+    /// All keys of the host ([`Profile::Azure`]).
+    pub fn keys(&self) -> Option<&HostKeys> {
+        self.host.keys()
     }
 
     /// Where people sign in with a browser, and consent ([`Profile::Azure`]).
@@ -193,8 +221,8 @@ impl Sandbox {
         self.host.handler()
     }
 
-    /// The app.
-    pub fn app(&self) -> &AppFiles {
+    /// The app, unless the host is down because of it.
+    pub fn app(&self) -> Option<&AppFiles> {
         self.host.app()
     }
 
@@ -203,7 +231,13 @@ impl Sandbox {
         self.developer_tools.as_ref()
     }
 
-    /// Stops everything and waits until the handler is gone.
+    /// Waits until the host ends by itself, if it ever does: some time after the handler has failed
+    /// too often.
+    pub async fn host_ended(&self) {
+        self.host.ended().await;
+    }
+
+    /// Stops everything and waits until the handler is gone. Calls in flight finish first.
     pub async fn stop(self) {
         self.host.stop().await;
         if let Ok(cloud) = Arc::try_unwrap(self.cloud) {
@@ -220,19 +254,48 @@ impl fmt::Debug for Sandbox {
     }
 }
 
+/// Refuses what keeps the host down, or every call from being answered.
+fn refuse_what_fails(app: &Result<AppFiles, AppFilesError>) -> Result<(), AppFilesError> {
+    let app = app.as_ref().map_err(Clone::clone)?;
+    let fault = app.warnings.iter().find_map(|warning| match warning {
+        Warning::EndpointFails(problem) => Some(problem.clone()),
+        _ => None,
+    });
+    fault.map_or(Ok(()), Err)
+}
+
 /// The variables of a handler on Flex Consumption.
 fn azure_environment(cloud: Arc<Cloud>, port: u16, extra: Vec<(String, String)>) -> Environment {
+    let platform = platform_variables();
     Environment::new(move || {
         cloud.rotate_identity_header();
         let unset = [
             "AZURE_FUNCTIONS_ENVIRONMENT",
             "AZURE_TENANT_ID",
             "AZURE_CLIENT_ID",
+            // With it the host would make the handler executable, and on the read-only mount of a
+            // package it cannot.
+            "CONTAINER_NAME",
         ];
-        variables(azure_variables(&cloud, port), unset)
+        variables(platform.clone(), [])
+            .chain(variables(azure_variables(&cloud, port), unset))
             .chain(own(&extra))
             .collect()
     })
+}
+
+/// What a handler on Flex Consumption inherits from the host and has no use for. Two are secrets,
+/// which is why no handler may print its environment.
+fn platform_variables() -> [(&'static str, String); 6] {
+    let secret = || AccessKey::random().as_str().to_owned();
+    [
+        ("FUNCTIONS_EXTENSION_VERSION", "~4".to_owned()),
+        ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
+        ("WEBSITE_SITE_NAME", "sandbox".to_owned()),
+        ("WEBSITE_AUTH_ENABLED", "True".to_owned()),
+        ("WEBSITE_AUTH_ENCRYPTION_KEY", secret()),
+        ("CONTAINER_ENCRYPTION_KEY", secret()),
+    ]
 }
 
 /// What the platform and the deployment tell a handler on Flex Consumption, by name. The host listens on `port`.
@@ -265,7 +328,7 @@ fn local_environment(
     cloud: &Cloud,
     port: u16,
     tools: &DeveloperTools,
-    local_settings: &BTreeMap<String, String>,
+    app: &AppFiles,
     extra: Vec<(String, String)>,
 ) -> io::Result<Environment> {
     let path = tools
@@ -274,7 +337,6 @@ fn local_environment(
         .map_err(|_| io::Error::other("PATH is not Unicode"))?;
     let set = [
         ("PATH", path),
-        ("AZURE_FUNCTIONS_ENVIRONMENT", "Development".to_owned()),
         ("FUNCTIONS_CORETOOLS_ENVIRONMENT", "True".to_owned()),
         ("WEBSITE_HOSTNAME", format!("localhost:{port}")),
         ("AZURE_TENANT_ID", TENANT_ID.to_owned()),
@@ -286,16 +348,45 @@ fn local_environment(
         "WEBSITE_AUTH_CLIENT_ID",
         "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID",
     ];
-    // Core Tools leave alone what the environment has already.
-    let settings = local_settings
+    let local_settings = app
+        .local_settings
         .iter()
+        // Core Tools do not pass on an empty one.
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.clone(), value.clone()));
+    let core_tools = core_tools_variables(&app.root)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    let settings = core_tools
+        .chain(local_settings)
+        // Core Tools leave alone what the environment has already.
         .filter(|(name, _)| std::env::var_os(name).is_none())
-        .map(|(name, value)| (name.clone(), Some(value.clone())));
+        .map(|(name, value)| (name, Some(value)));
     let all: Vec<_> = settings
         .chain(variables(set, unset))
         .chain(own(&extra))
         .collect();
     Ok(Environment::new(move || all.clone()))
+}
+
+/// What Core Tools set for the host, which the handler inherits.
+fn core_tools_variables(app_root: &Path) -> [(&'static str, String); 5] {
+    [
+        ("AZURE_FUNCTIONS_ENVIRONMENT", "Development".to_owned()),
+        ("AzureWebJobsScriptRoot", app_root.display().to_string()),
+        (
+            "AzureFunctionsJobHost__SequentialRestart",
+            "true".to_owned(),
+        ),
+        (
+            "AzureFunctionsJobHost__extensionBundle__ensureLatest",
+            "true".to_owned(),
+        ),
+        (
+            "AzureFunctionsJobHost__logging__logLevel__Function",
+            "Information".to_owned(),
+        ),
+    ]
 }
 
 fn variables<const SET: usize, const UNSET: usize>(

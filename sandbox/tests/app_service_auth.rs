@@ -20,7 +20,7 @@ use sandbox::directory::{
 use sandbox::events::{Event, Events, Exchange, Party};
 use sandbox::faults::{Effect, Endpoint, Fault};
 use sandbox::functions_host::{
-    AppFiles, FunctionsHost, FunctionsHostOptions, Handler, MCP_PATH, SystemKey,
+    AccessKey, AppFiles, FunctionsHost, FunctionsHostOptions, Handler, MCP_PATH,
 };
 use sandbox::loopback;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ impl Setup {
         let port = options.listener.local_addr().unwrap().port();
         options.authentication =
             Some(AppServiceAuth::new(Arc::clone(&cloud), port, events.clone()).unwrap());
-        options.system_key = Some(SystemKey::from(KEY.to_owned()));
+        options.system_key = Some(AccessKey::from(KEY.to_owned()));
         options.events = events;
         Self {
             cloud,

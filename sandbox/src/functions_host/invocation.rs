@@ -477,6 +477,7 @@ mod tests {
             metadata: None,
             use_result_schema: true,
             property_bindings: Vec::new(),
+            fault: None,
         }
     }
 

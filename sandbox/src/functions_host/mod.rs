@@ -9,9 +9,11 @@ pub mod app_files;
 pub mod handler_process;
 mod home_page;
 mod invocation;
+mod key_gate;
 mod mcp_extension;
 mod streamable_http;
-mod system_key;
+mod timings;
+mod webhooks;
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
@@ -19,21 +21,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpMessage as _, HttpServer};
+use actix_web::web::{self, Bytes, Data, ServiceConfig};
+use actix_web::{App, HttpMessage as _, HttpResponse, HttpServer};
 use rmcp_actix_web::transport::{LocalSessionManager, StreamableHttpService};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
 
-pub use self::app_files::{AppFiles, AppFilesError};
+pub use self::app_files::{AppFiles, AppFilesError, Warning};
 pub use self::handler_process::{HandlerCommand, HandlerFailure, HandlerProcess};
 pub use self::invocation::{Headers, Invocation, ToolRequest};
-pub use self::system_key::SystemKey;
+pub use self::key_gate::{AccessKey, HostKeys};
+pub use self::timings::HostTimings;
 
+use self::key_gate::KeyGate;
 use self::mcp_extension::McpExtension;
 use self::streamable_http::{Front, HttpCall};
-use self::system_key::Gate;
+use self::webhooks::Webhooks;
 use crate::app_service_auth::{self, AppServiceAuth};
-use crate::events::Events;
+use crate::events::{Event, Events};
 use crate::loopback;
 
 /// The path of the MCP endpoint.
@@ -69,12 +76,17 @@ pub struct FunctionsHostOptions {
     pub listener: TcpListener,
     /// The authentication in front of it, if any.
     pub authentication: Option<AppServiceAuth>,
-    /// The key that callers must send, if any; host.json can waive it.
-    pub system_key: Option<SystemKey>,
+    /// Whether the host believes `X-MS-CLIENT-PRINCIPAL` (`WEBSITE_AUTH_ENABLED`), as it does behind
+    /// `authentication` anyway.
+    pub believes_principal: bool,
+    /// The key `mcp_extension` that callers must send, if any; host.json can waive it.
+    pub system_key: Option<AccessKey>,
     /// Where the host runs.
     pub platform: Platform,
     /// Instead of host.json's `functionTimeout`.
     pub function_timeout: Option<Duration>,
+    /// How long the host takes its time.
+    pub timings: HostTimings,
     /// Where events go.
     pub events: Events,
 }
@@ -90,9 +102,11 @@ impl FunctionsHostOptions {
             handler,
             listener: loopback::listen(0)?,
             authentication: None,
+            believes_principal: false,
             system_key: None,
             platform: Platform::Azure,
             function_timeout: None,
+            timings: HostTimings::default(),
             events: Events::default(),
         })
     }
@@ -102,8 +116,10 @@ impl FunctionsHostOptions {
 #[derive(Debug)]
 pub struct FunctionsHost {
     address: SocketAddr,
-    app: Arc<AppFiles>,
+    app: Option<Arc<AppFiles>>,
+    keys: Option<HostKeys>,
     handler: Arc<HandlerProcess>,
+    timings: HostTimings,
     server: ServerHandle,
 }
 
@@ -118,21 +134,26 @@ impl FunctionsHost {
             app,
             handler,
             listener,
+            timings,
             events,
             ..
         } = options;
-        let address = listener.local_addr()?;
-        let system_key = options.system_key.filter(|_| app.host.mcp.needs_system_key);
+        let keys = options.system_key.map(HostKeys::with_mcp_extension);
+        for warning in &app.warnings {
+            let problem = warning.to_string();
+            events.emit(Event::AppProblem { problem });
+        }
         let handler = Arc::new(match handler {
-            Handler::Command(command) => HandlerProcess::start(command, events.clone())?,
-            Handler::Address(address) => HandlerProcess::attach(address, events.clone())?,
+            Handler::Command(command) => HandlerProcess::start(command, timings, events.clone())?,
+            Handler::Address(address) => HandlerProcess::attach(address, timings, events.clone())?,
         });
 
         let app = Arc::new(app);
+        let function_timeout = options
+            .function_timeout
+            .unwrap_or(app.host.function_timeout);
         let extension = McpExtension {
-            function_timeout: options
-                .function_timeout
-                .unwrap_or(app.host.function_timeout),
+            function_timeout: function_timeout.saturating_add(timings.grace),
             app: Arc::clone(&app),
             handler: Arc::clone(&handler),
             platform: options.platform,
@@ -154,49 +175,72 @@ impl FunctionsHost {
             encrypts_sessions: options.platform == Platform::Azure,
             events: events.clone(),
         });
-        let gate = Data::new(Gate { system_key, events });
-        let authentication = options.authentication.map(Data::new);
-        let mut server = HttpServer::new(move || {
-            let web_app = App::new()
-                .wrap(from_fn(app_service_auth::authenticate))
-                .app_data(front.clone())
-                .app_data(gate.clone());
-            let web_app = match &authentication {
-                Some(authentication) => web_app
-                    .app_data(authentication.clone())
-                    .configure(app_service_auth::routes),
-                None => web_app,
-            };
-            web_app
-                .route("/", web::get().to(home_page::home_page))
-                .service(
-                    mcp.clone()
-                        .scope_with_path(MCP_PATH)
-                        .wrap(from_fn(streamable_http::front))
-                        .wrap(from_fn(system_key::check)),
-                )
-        })
-        // As long as the real host's.
-        .keep_alive(Duration::from_secs(130))
-        .tcp_nodelay(true)
-        // A busy client may take its time over a connection that it has opened.
-        .client_request_timeout(Duration::ZERO)
-        .workers(2)
-        .disable_signals()
-        .listen(listener)?;
-        // `localhost` may mean either.
-        if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())) {
-            server = server.listen(listener)?;
-        }
-        let server = server.run();
-        let running = Self {
+        let webhooks = Data::new(Webhooks {
+            gate: KeyGate {
+                keys: keys.clone(),
+                level: app.host.mcp.webhook_authorization,
+                believes_principal: options.believes_principal || options.authentication.is_some(),
+            },
+            events,
+        });
+        let (address, server, task) =
+            serve(listener, options.authentication, timings, move |services| {
+                services
+                    .app_data(front.clone())
+                    .app_data(webhooks.clone())
+                    .route("/", web::get().to(home_page::home_page))
+                    .service(
+                        mcp.clone()
+                            .scope_with_path(MCP_PATH)
+                            .wrap(from_fn(streamable_http::front)),
+                    );
+            })?;
+
+        let given_up = handler.given_up();
+        let handle = server.clone();
+        tokio::spawn(async move {
+            if given_up.await {
+                // Calls that still wait for a handler go without an answer.
+                let _ = timeout(timings.farewell, handle.stop(true)).await;
+                task.abort();
+            }
+        });
+        Ok(Self {
             address,
-            app,
+            app: Some(app),
+            keys,
             handler,
-            server: server.handle(),
-        };
-        tokio::spawn(server);
-        Ok(running)
+            timings,
+            server,
+        })
+    }
+
+    /// Stands for a host that cannot start with the app's files because of `problem`: it answers
+    /// every request with 503, those alone that `authentication` lets pass.
+    ///
+    /// # Errors
+    /// When a port cannot be had.
+    pub fn down(
+        problem: &AppFilesError,
+        listener: TcpListener,
+        authentication: Option<AppServiceAuth>,
+        events: &Events,
+    ) -> io::Result<Self> {
+        let problem = format!("the Functions host does not start: {problem}");
+        let handler = HandlerProcess::none(problem.clone())?;
+        events.emit(Event::AppProblem { problem });
+        let timings = HostTimings::default();
+        let (address, server, _) = serve(listener, authentication, timings, |services| {
+            services.default_service(web::to(not_running));
+        })?;
+        Ok(Self {
+            address,
+            app: None,
+            keys: None,
+            handler: Arc::new(handler),
+            timings,
+            server,
+        })
     }
 
     /// The URL of the MCP endpoint.
@@ -204,9 +248,14 @@ impl FunctionsHost {
         format!("http://{}{MCP_PATH}", self.address)
     }
 
-    /// The app.
-    pub fn app(&self) -> &AppFiles {
-        &self.app
+    /// The app, unless the host is down because of it.
+    pub fn app(&self) -> Option<&AppFiles> {
+        self.app.as_deref()
+    }
+
+    /// The host's keys, if it asks for one.
+    pub fn keys(&self) -> Option<&HostKeys> {
+        self.keys.as_ref()
     }
 
     /// The handler behind the host.
@@ -214,9 +263,20 @@ impl FunctionsHost {
         &self.handler
     }
 
-    /// Stops the host, kills its handler and waits until both are gone.
+    /// Waits until the host ends by itself, if it ever does: some time after the handler has failed
+    /// too often.
+    pub async fn ended(&self) {
+        if self.handler.given_up().await {
+            sleep(self.timings.farewell).await;
+        } else {
+            std::future::pending().await
+        }
+    }
+
+    /// Stops the host as a signal does: takes no more connections, lets calls in flight finish,
+    /// kills its handler and waits until both are gone.
     pub async fn stop(self) {
-        self.server.stop(false).await;
+        self.server.stop(true).await;
         self.handler.stop().await;
     }
 }
@@ -227,4 +287,53 @@ impl Drop for FunctionsHost {
         drop(self.server.stop(false));
         self.handler.order_stop();
     }
+}
+
+/// Serves `services` behind `authentication` on both loopback addresses.
+fn serve(
+    listener: TcpListener,
+    authentication: Option<AppServiceAuth>,
+    timings: HostTimings,
+    services: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<(SocketAddr, ServerHandle, AbortHandle)> {
+    let address = listener.local_addr()?;
+    let authentication = authentication.map(Data::new);
+    let mut server = HttpServer::new(move || {
+        let mut app = App::new()
+            .wrap(from_fn(webhooks::route))
+            .wrap(from_fn(app_service_auth::authenticate));
+        if let Some(authentication) = &authentication {
+            app = app
+                .app_data(authentication.clone())
+                .configure(app_service_auth::routes);
+        }
+        app.configure(|config| services(config))
+    })
+    // As long as the real host's.
+    .keep_alive(Duration::from_secs(130))
+    .tcp_nodelay(true)
+    // A busy client may take its time over a connection that it has opened.
+    .client_request_timeout(Duration::ZERO)
+    .shutdown_timeout(timings.drain.as_secs())
+    .workers(2)
+    .disable_signals()
+    .listen(listener)?;
+    // `localhost` may mean either.
+    if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())) {
+        server = server.listen(listener)?;
+    }
+    let server = server.run();
+    let handle = server.handle();
+    let task = tokio::spawn(server).abort_handle();
+    Ok((address, handle, task))
+}
+
+/// The answer of a host that is down: a text without a type, in chunks.
+async fn not_running() -> HttpResponse {
+    let text =
+        async { Ok::<_, actix_web::Error>(Bytes::from_static(b"Function host is not running.")) };
+    let mut response =
+        HttpResponse::ServiceUnavailable().streaming(futures_util::stream::once(text));
+    response.headers_mut().remove(CONTENT_TYPE);
+    response
 }

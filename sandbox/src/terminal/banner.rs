@@ -1,6 +1,6 @@
 //! Where everything is, whom to call as, and what to paste where.
 
-use anstyle::Style;
+use anstyle::{AnsiColor, Style};
 use sandbox::Sandbox;
 use sandbox::directory::{Directory, Person};
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use super::ready::Ready;
 use crate::command_line::DEFAULT_LOGIN_PORT;
 
 const HEADING: Style = Style::new().bold();
+const PROBLEM: Style = AnsiColor::Red.on_default();
 
 /// The banner. Its rows are read by programs, too: two blanks, the title, blanks, the value.
 pub(super) fn text(sandbox: &Sandbox, ready: &Ready, is_quiet: bool) -> String {
@@ -21,13 +22,24 @@ pub(super) fn text(sandbox: &Sandbox, ready: &Ready, is_quiet: bool) -> String {
     for (title, value) in rows(sandbox.cloud().directory(), ready) {
         text += &format!("  {title:<13} {value}\n");
     }
-    for function in &sandbox.app().other_functions {
-        text += &format!("\n  {function} has no MCP tool trigger; the sandbox leaves it alone.\n");
+    let problems = match sandbox.app() {
+        Some(app) => app.warnings.iter().map(ToString::to_string).collect(),
+        None => Vec::from_iter(
+            sandbox
+                .handler()
+                .trouble()
+                .map(|trouble| trouble.to_string()),
+        ),
+    };
+    for problem in problems {
+        text += &format!("\n  {PROBLEM}{problem}{PROBLEM:#}\n");
     }
-    let tool = sandbox
-        .app()
-        .functions
-        .first()
+    let app = sandbox.app();
+    for function in app.into_iter().flat_map(|app| &app.other_functions) {
+        text += &format!("\n  {function} has no MCP trigger; the sandbox leaves it alone.\n");
+    }
+    let tool = app
+        .and_then(|app| app.functions.first())
         .map_or("HelloTool", |function| function.tool_name.as_str());
     for (heading, paste) in instructions(tool, ready) {
         let paste = paste.replace('\n', "\n  ");
@@ -83,15 +95,12 @@ fn rows(directory: &Directory, ready: &Ready) -> Vec<(&'static str, String)> {
         "Switches",
         format!("{} (GET it to read what it can do)", ready.control_url),
     ));
-    let pid = ready
-        .handler_pid
-        .map(|pid| pid.to_string())
-        .unwrap_or_default();
-    let start_up = ready.handler_start_up_milliseconds.unwrap_or_default();
-    rows.push((
-        "Handler",
-        format!("process {pid}, ready after {start_up} ms"),
-    ));
+    let handler = match (ready.handler_pid, ready.handler_start_up_milliseconds) {
+        (Some(pid), Some(start_up)) => format!("process {pid}, ready after {start_up} ms"),
+        (Some(pid), None) => format!("process {pid}, not ready yet"),
+        (None, _) => "no process".to_owned(),
+    };
+    rows.push(("Handler", handler));
     rows
 }
 

@@ -48,6 +48,7 @@ pub(super) fn text(event: &Event) -> String {
 
 fn words(event: &Event) -> (String, String) {
     match event {
+        Event::AppProblem { problem } => (direction("", " ", "host"), painted(BROKEN, problem)),
         Event::HandlerStarted { pid } => handler(format!("started, process {pid}")),
         Event::HandlerReady { after } => handler(format!("ready after {} ms", after.as_millis())),
         Event::HandlerEnded { reason } => handler(painted(BROKEN, reason)),

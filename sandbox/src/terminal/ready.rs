@@ -19,6 +19,8 @@ pub(super) struct Ready {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) system_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) master_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sign_in: Option<SignIn>,
     /// Who is signed in to the developer's tools, in profile local.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +81,7 @@ impl Ready {
             },
             mcp_url: sandbox.mcp_url(),
             system_key: sandbox.system_key().map(str::to_owned),
+            master_key: sandbox.keys().map(|keys| keys.master.as_str().to_owned()),
             sign_in: sandbox.sign_in_url().map(|url| SignIn {
                 url: url.to_owned(),
                 client_id: MCP_CLIENT.client_id,

@@ -1,0 +1,225 @@
+//! `options.json`: what the host made of `customHandler` in host.json.
+
+use std::fs;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::Duration;
+
+use actix_web::web;
+use actix_web::{App, HttpResponse, HttpServer};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+
+use super::Outcome;
+use super::app_folder::AppFolder;
+use crate::events::Events;
+use crate::functions_host::handler_process::Environment;
+use crate::functions_host::{
+    AppFiles, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, Platform,
+};
+use crate::loopback;
+
+/// Calls that the recorded host never answered were given up after some time. The sandbox's own,
+/// with the real host's timings, are too.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A recorded option, and the answer to a tool call.
+#[derive(Deserialize)]
+struct Case {
+    case: String,
+    /// `customHandler.description`.
+    description: Option<Value>,
+    /// The rest of `customHandler`.
+    #[serde(rename = "customHandler", default)]
+    custom_handler: Map<String, Value>,
+    response: Answer,
+}
+
+/// An answer; one of which nothing was recorded is empty.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Answer {
+    status: Option<u16>,
+    headers: Option<Map<String, Value>>,
+    body: Option<String>,
+}
+
+/// Replays the cases that begin with `group`.
+pub(super) async fn replay(file: &Path, group: Option<&str>) -> io::Result<Vec<Outcome>> {
+    let cases: Vec<Case> = serde_json::from_str(&fs::read_to_string(file)?)?;
+    let mut outcomes = Vec::new();
+    for case in cases {
+        let name = format!("options/{}", case.case);
+        if group.is_some_and(|group| !name.starts_with(group)) {
+            continue;
+        }
+        outcomes.push(Outcome {
+            case: name,
+            differences: differences(&case).await?,
+        });
+    }
+    Ok(outcomes)
+}
+
+async fn differences(case: &Case) -> io::Result<Vec<String>> {
+    let mut custom_handler = case.custom_handler.clone();
+    let description = case.description.clone().unwrap_or_else(|| {
+        // These cases were about the rest.
+        json!({ "defaultExecutablePath": "handler" })
+    });
+    custom_handler.insert("description".into(), description);
+    if case.case == "description.initializationTimeout" {
+        custom_handler.insert("initializationTimeout".into(), json!("00:00:01"));
+    }
+    let app = AppFolder::new(&custom_handler.into())?;
+    write_handlers(&app, &case.case)?;
+
+    let host = start(&app, &case.case)?;
+    let answer = call(&host.mcp_url()).await?;
+    let recorded = &case.response;
+    let Some(headers) = &recorded.headers else {
+        // Nothing was recorded of the answer but that the host took the option.
+        let status = answer.status;
+        let differs = status != Some(200);
+        return Ok(Vec::from_iter(differs.then(|| {
+            format!("status {status:?} with an option that the host takes")
+        })));
+    };
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, ours: &Value, recorded: &Value| {
+        if ours != recorded {
+            differences.push(format!("{what} {ours} instead of {recorded}"));
+        }
+    };
+    compare("status", &json!(answer.status), &json!(recorded.status));
+    for (name, value) in headers {
+        let ours = answer
+            .headers
+            .as_ref()
+            .and_then(|headers| headers.get(name));
+        compare(name, ours.unwrap_or(&Value::Null), value);
+    }
+    let body = |answer: &Answer| message(answer.body.as_deref().unwrap_or_default());
+    compare("body", &body(&answer), &body(recorded));
+    Ok(differences)
+}
+
+/// The message of an event stream; any other body as it is.
+fn message(body: &str) -> Value {
+    body.lines()
+        .find_map(|line| line.strip_prefix("data:"))
+        .and_then(|data| serde_json::from_str(data.trim()).ok())
+        .unwrap_or_else(|| body.into())
+}
+
+fn start(app: &AppFolder, case: &str) -> io::Result<FunctionsHost> {
+    let files = match AppFiles::load_with_settings(app.path(), Platform::Azure, []) {
+        Ok(files) => files,
+        Err(problem) => {
+            let listener = loopback::listen(0)?;
+            return FunctionsHost::down(&problem, listener, None, &Events::default());
+        }
+    };
+    let mut variables = vec![("MY_DIR".to_owned(), Some("bin".to_owned()))];
+    // This machine may itself be a container that has a name.
+    let is_container = case.ends_with("-linux-consumption");
+    variables.push((
+        "CONTAINER_NAME".to_owned(),
+        is_container.then(|| "container".to_owned()),
+    ));
+    if case == "description.initializationTimeout" {
+        variables.push((NEVER_LISTENS.to_owned(), Some("1".to_owned())));
+    }
+    let environment = Environment::new(move || variables.clone());
+    let command = HandlerCommand::new(&files, None, environment);
+    FunctionsHost::start(FunctionsHostOptions::new(files, Handler::Command(command))?)
+}
+
+/// Calls the tool. Without an answer in time, or without anybody who listens, there is none.
+async fn call(url: &str) -> io::Result<Answer> {
+    let params = json!({ "name": "Echo", "arguments": {} });
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let request = loopback::client()?
+        .post(url)
+        .header(CONTENT_TYPE, "application/json")
+        .header(ACCEPT, "application/json, text/event-stream")
+        .body(message.to_string());
+    let answer = async {
+        let response = request.send().await?;
+        let status = Some(response.status().as_u16());
+        let content_type = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .map(|value| ("Content-Type".to_owned(), json!(value)));
+        Ok::<_, reqwest::Error>(Answer {
+            status,
+            headers: Some(content_type.into_iter().collect()),
+            body: Some(response.text().await?),
+        })
+    };
+    Ok(match timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => answer,
+        // The recording does not tell an answer that never ends from none.
+        Ok(Err(_)) | Err(_) => Answer::default(),
+    })
+}
+
+/// Puts the recorded executables into the app's folder: each starts the scripted handler.
+#[cfg(unix)]
+fn write_handlers(app: &AppFolder, case: &str) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let program = std::env::current_exe()?;
+    let script = format!("#!/bin/sh\nexec '{}' scripted-handler\n", program.display());
+    let files = match case {
+        "description.percent" => vec!["bin/handler"],
+        "description.sub" | "description.sub-working-directory" => vec!["sub/handler"],
+        "description.missing" => vec![],
+        _ => vec!["handler", "node"],
+    };
+    for file in files {
+        let path = app.write(file, &script)?;
+        let mode = if case.contains("not-executable") {
+            0o644
+        } else {
+            0o755
+        };
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn write_handlers(_app: &AppFolder, _case: &str) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "options.json is replayed with shell scripts",
+    ))
+}
+
+/// Lets the scripted handler be one that never listens.
+const NEVER_LISTENS: &str = "SCRIPTED_HANDLER_NEVER_LISTENS";
+
+/// A handler that answers every call with "ok", at the port that the host gives it.
+///
+/// # Errors
+/// When nobody gave it a port, or when the port is taken.
+pub async fn scripted_handler() -> io::Result<()> {
+    if std::env::var_os(NEVER_LISTENS).is_some() {
+        std::future::pending::<()>().await;
+    }
+    let port = std::env::var("FUNCTIONS_CUSTOMHANDLER_PORT")
+        .ok()
+        .and_then(|port| port.parse::<u16>().ok())
+        .ok_or_else(|| io::Error::other("FUNCTIONS_CUSTOMHANDLER_PORT is no port"))?;
+    let answer = || async { HttpResponse::Ok().json(json!({ "ReturnValue": "ok" })) };
+    HttpServer::new(move || App::new().default_service(web::to(answer)))
+        .workers(1)
+        .bind((Ipv4Addr::LOCALHOST, port))?
+        .run()
+        .await
+}
