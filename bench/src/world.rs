@@ -11,7 +11,7 @@ use sandbox::azure_variables;
 use sandbox::cloud::{Cloud, CloudOptions};
 use sandbox::directory::TENANT_ID;
 use sandbox::functions_host::app_files::Function;
-use sandbox::functions_host::{AppFiles, Headers, Invocation, ToolRequest};
+use sandbox::functions_host::{AppFiles, Call, Client, Headers, Invocation, Target, Transport};
 use tempfile::NamedTempFile;
 
 use crate::program::Program;
@@ -180,15 +180,21 @@ fn envelope(cloud: &Cloud, function: &Function, person: &str, size: usize) -> io
         headers.push(("cookie".to_owned(), "x".repeat(size - length)));
     }
 
-    let request = ToolRequest {
-        tool_name: TOOL.to_owned(),
-        arguments: None,
-        headers: Headers::new(
-            headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_bytes())),
-        ),
+    let call = Call {
+        target: Target::Tool {
+            name: TOOL.to_owned(),
+            arguments: None,
+        },
+        client: Client {
+            headers: Headers::new(
+                headers
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_bytes())),
+            ),
+            transport: Transport::StreamableHttp,
+            info: None,
+        },
     };
-    let invocation = Invocation::new(function, &request).map_err(io::Error::other)?;
+    let invocation = Invocation::new(function, &call).map_err(io::Error::other)?;
     Ok(invocation.body.into())
 }

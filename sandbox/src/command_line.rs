@@ -75,7 +75,8 @@ pub struct StartArguments {
     pub tls: bool,
     /// Start with what keeps the host down or its calls waiting, as Azure does, instead of saying
     /// at once what is wrong: a host that cannot start answers 503, and the tools of a handler that
-    /// cannot be started are listed
+    /// cannot be started are listed. Requests for any host name are answered, too, instead of those
+    /// for this machine alone
     #[arg(long)]
     pub as_azure: bool,
 
@@ -122,11 +123,14 @@ pub struct TokenArguments {
 /// Options of `replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArguments {
-    /// Folder of recordings
+    /// Folder of recordings, such as sandbox/recordings
     pub folder: PathBuf,
-    /// Only cases whose name begins so
-    #[arg(long)]
-    pub group: Option<String>,
+    /// Replay this group alone, such as `answers` or `key-gate`; can be repeated
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// File that says where the sandbox differs on purpose, instead of its own
+    #[arg(long, value_name = "FILE")]
+    pub differences: Option<PathBuf>,
 }
 
 fn parse_fault(json: &str) -> Result<Fault, serde_json::Error> {

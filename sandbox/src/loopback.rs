@@ -20,6 +20,15 @@ pub fn client() -> io::Result<reqwest::Client> {
         .map_err(io::Error::other)
 }
 
+/// Whether a `Host` header names this machine itself, with or without a port.
+pub fn is_loopback_host(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["127.0.0.1", "[::1]"].contains(&name) || name.eq_ignore_ascii_case("localhost")
+}
+
 /// How many connections may wait to be accepted: tests open hundreds at once.
 const BACKLOG: u32 = 1024;
 

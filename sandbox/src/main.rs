@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use sandbox::cloud::CloudOptions;
-use sandbox::{Profile, Sandbox, SandboxOptions, loopback, replay};
+use sandbox::replay::{self, Differences};
+use sandbox::{Profile, Sandbox, SandboxOptions, loopback};
 use serde_json::Value;
 use tokio::process;
 use tokio::time::sleep;
@@ -229,27 +230,20 @@ async fn token(arguments: &TokenArguments) -> Result<(), String> {
     Ok(())
 }
 
-/// Holds the sandbox against recordings of the real host.
+/// Replays recordings of the real host and says in what the sandbox differs.
 async fn replay(arguments: &ReplayArguments) -> Result<(), String> {
-    let ReplayArguments { folder, group } = arguments;
-    let outcomes = replay::replay(folder, group.as_deref())
+    let differences = match &arguments.differences {
+        Some(file) => Differences::read(file),
+        None => Differences::own(),
+    };
+    let differences = differences.map_err(|error| error.to_string())?;
+    let report = replay::replay(&arguments.folder, &arguments.groups, &differences)
         .await
         .map_err(|error| error.to_string())?;
-    let differing = outcomes
-        .iter()
-        .filter(|outcome| !outcome.differences.is_empty());
-    let mut count = 0;
-    for outcome in differing {
-        count += 1;
-        println!("{}", outcome.case);
-        for difference in &outcome.differences {
-            println!("  {difference}");
-        }
-    }
-    println!("{} cases, {count} differ", outcomes.len());
-    if count == 0 {
+    print!("{report}");
+    if report.is_expected() {
         Ok(())
     } else {
-        Err("the sandbox is not as the real host".to_owned())
+        Err("the sandbox is not as the recordings say".to_owned())
     }
 }

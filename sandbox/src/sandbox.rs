@@ -68,7 +68,7 @@ pub struct SandboxOptions {
     pub timings: HostTimings,
     /// Whether to start with what keeps the host down or its calls waiting, as Azure does, rather
     /// than to refuse it: a host that cannot start answers 503, and the tools of a handler that
-    /// cannot be started are listed.
+    /// cannot be started are listed. Requests for any host name are answered, too.
     pub as_azure: bool,
     /// Entra, managed identity and Graph. Their events go where all others go.
     pub cloud: CloudOptions,
@@ -173,8 +173,10 @@ impl Sandbox {
                         ),
                     },
                     platform,
+                    has_encryption_key: true,
                     function_timeout: options.function_timeout,
                     timings: options.timings,
+                    answers_any_host: options.as_azure,
                     events: options.events,
                 })?
             }

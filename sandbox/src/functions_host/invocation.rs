@@ -1,23 +1,22 @@
-//! A tool call as the host posts it to a custom handler: the `Data` and `Metadata` envelope, byte
+//! An invocation as the host posts it to a custom handler: the `Data` and `Metadata` envelope, byte
 //! for byte.
 //!
 //! Three serialisers write it one after the other. The MCP extension turns the call into text with
-//! `System.Text.Json`; the host quotes that text with Newtonsoft's `Json.NET`, because it passes
-//! every input on as JSON; and the HTTP client quotes it once more as a member of the body. Each
-//! has its own idea of what must be escaped.
+//! `System.Text.Json`; the host quotes that text with `Json.NET`, because it passes every input on
+//! as JSON; and the HTTP client quotes it once more as a member of the body. Each has its own idea
+//! of what must be escaped.
 
-use std::io;
-
-use serde::ser::{Serialize, Serializer};
-use serde_json::ser::{CharEscape, Formatter};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::app_files::Function;
+use super::app_files::{Function, Prompt, PropertyBinding, Resource};
+use super::dotnet::newtonsoft::{self, Json};
+use super::dotnet::{date, system_text_json};
+use super::headers::Headers;
 
-/// What the host sends for one tool call.
+/// What the host sends for one call.
 #[derive(Debug)]
 pub struct Invocation {
     /// `X-Azure-Functions-InvocationId`.
@@ -27,126 +26,141 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// Writes the envelope for a call of `function`.
+    /// Writes the envelope for a call of a function.
     ///
     /// # Errors
     /// Arguments that are not a JSON object.
-    pub fn new(function: &Function, request: &ToolRequest) -> serde_json::Result<Self> {
-        let body = envelope(function, request, &SystemData::new(&function.name))?;
+    pub fn new<'a>(function: impl Into<Inputs<'a>>, call: &Call) -> serde_json::Result<Self> {
+        let function = function.into();
+        let system = SystemData {
+            method_name: function.function.to_owned(),
+            utc_now: date::now(),
+            random_guid: Uuid::new_v4(),
+        };
         Ok(Self {
             id: Uuid::new_v4(),
-            body,
+            body: envelope(&function, call, &system)?,
         })
     }
 }
 
-/// What the extension knows of a client's tool call.
-#[derive(Debug, Clone)]
-pub struct ToolRequest {
-    /// The tool's name as the client wrote it.
-    pub tool_name: String,
-    /// The arguments' JSON text, if the client sent any.
-    pub arguments: Option<Box<RawValue>>,
-    /// Every header of the client's request.
-    pub headers: Headers,
+/// What a function wants to be told of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    function: &'a str,
+    trigger: &'a str,
+    bindings: &'a [PropertyBinding],
 }
 
-/// The headers of a client's request, in the form in which they reach the handler.
-#[derive(Clone, Default)]
-pub struct Headers(Vec<(String, String)>);
+impl<'a> Inputs<'a> {
+    /// The function's name: the path that the host posts to.
+    pub(super) fn function_name(&self) -> &'a str {
+        self.function
+    }
+}
 
-impl Headers {
-    /// Takes the headers; values of one name are joined by commas.
-    pub fn new<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
-        let mut joined: Vec<(String, String)> = Vec::new();
-        for (name, value) in headers {
-            let value = String::from_utf8_lossy(value);
-            match joined
-                .iter_mut()
-                .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            {
-                Some((_, values)) => {
-                    values.push(',');
-                    values.push_str(&value);
-                }
-                None => joined.push((spelling(name), value.into_owned())),
-            }
+impl<'a> From<&'a Function> for Inputs<'a> {
+    fn from(tool: &'a Function) -> Self {
+        Self {
+            function: &tool.name,
+            trigger: &tool.trigger_name,
+            bindings: &tool.property_bindings,
         }
-        joined.sort();
-        Self(joined)
-    }
-
-    /// The value of a header, whatever the case of its name.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// The caller's name, if App Service Authentication gave it.
-    pub fn caller(&self) -> Option<&str> {
-        self.get("X-MS-CLIENT-PRINCIPAL-NAME")
-    }
-
-    /// The client's session, if it sent one.
-    fn session_id(&self) -> Option<&str> {
-        self.get("Mcp-Session-Id")
     }
 }
 
-/// Only the names: values hold tokens and keys.
-impl std::fmt::Debug for Headers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set()
-            .entries(self.0.iter().map(|(name, _)| name))
-            .finish()
+impl<'a> From<&'a Resource> for Inputs<'a> {
+    fn from(resource: &'a Resource) -> Self {
+        Self {
+            function: &resource.name,
+            trigger: &resource.trigger_name,
+            bindings: &[],
+        }
     }
 }
 
-impl Serialize for Headers {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+impl<'a> From<&'a Prompt> for Inputs<'a> {
+    fn from(prompt: &'a Prompt) -> Self {
+        Self {
+            function: &prompt.name,
+            trigger: &prompt.trigger_name,
+            bindings: &prompt.argument_bindings,
+        }
     }
 }
 
-/// The host's web server spells the headers that it knows in their usual way and leaves others as
-/// they came. Here they come in lower case, as most HTTP clients send them.
-fn spelling(name: &str) -> String {
-    const KNOWN: [&str; 26] = [
-        "Accept",
-        "Accept-Charset",
-        "Accept-Encoding",
-        "Accept-Language",
-        "Access-Control-Request-Headers",
-        "Access-Control-Request-Method",
-        "Authorization",
-        "Cache-Control",
-        "Connection",
-        "Content-Encoding",
-        "Content-Length",
-        "Content-Type",
-        "Cookie",
-        "Date",
-        "Expect",
-        "Host",
-        "Keep-Alive",
-        "Origin",
-        "Pragma",
-        "Referer",
-        "TE",
-        "Transfer-Encoding",
-        "Upgrade",
-        "Upgrade-Insecure-Requests",
-        "User-Agent",
-        "X-Requested-With",
-    ];
-    match KNOWN.iter().find(|known| known.eq_ignore_ascii_case(name)) {
-        Some(known) => (*known).to_owned(),
-        // The names that App Service Authentication adds.
-        None if name.starts_with("x-ms-") => name.to_ascii_uppercase(),
-        None => name.to_owned(),
+/// What the extension knows of a client's call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What is called.
+    pub target: Target,
+    /// Who calls.
+    pub client: Client,
+}
+
+/// What a client calls.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A tool.
+    Tool {
+        /// Its name as the client wrote it.
+        name: String,
+        /// The arguments' JSON text, if the client sent any.
+        arguments: Option<Box<RawValue>>,
+    },
+    /// A resource.
+    Resource {
+        /// Its URI as the client wrote it.
+        uri: String,
+        /// The values of the URI template's parameters.
+        parameters: Vec<(String, String)>,
+    },
+    /// A prompt.
+    Prompt {
+        /// Its name as the client wrote it.
+        name: String,
+        /// The arguments' JSON text, if the client sent any.
+        arguments: Option<Box<RawValue>>,
+    },
+}
+
+/// The client of a call.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Every header of its request.
+    pub headers: Headers,
+    /// How it speaks to the extension.
+    pub transport: Transport,
+    /// How it introduced itself, where the extension still knows.
+    pub info: Option<ClientInfo>,
+}
+
+/// A transport of MCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP.
+    StreamableHttp,
+    /// HTTP with SSE, of the protocol of 2024-11-05. The headers of a call are those of the request
+    /// that opened the stream, whoever sent the call.
+    HttpSse,
+}
+
+impl Transport {
+    fn name(self) -> &'static str {
+        match self {
+            Self::StreamableHttp => "http-streamable",
+            Self::HttpSse => "http-sse",
+        }
     }
+}
+
+/// `clientInfo` of `initialize`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClientInfo {
+    /// The client's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
 }
 
 /// `Metadata.sys`.
@@ -156,68 +170,47 @@ struct SystemData {
     random_guid: Uuid,
 }
 
-impl SystemData {
-    fn new(function: &str) -> Self {
-        let now = OffsetDateTime::now_utc();
-        Self {
-            method_name: function.to_owned(),
-            // .NET counts in steps of 100 ns.
-            utc_now: format!(
-                "{}T{:02}:{:02}:{:02}.{:07}Z",
-                now.date(),
-                now.hour(),
-                now.minute(),
-                now.second(),
-                now.nanosecond() / 100
-            ),
-            random_guid: Uuid::new_v4(),
-        }
-    }
-}
-
-fn envelope(
-    function: &Function,
-    request: &ToolRequest,
-    system: &SystemData,
-) -> serde_json::Result<String> {
-    let call = call_text(request)?;
-    let quoted_call = Value::String(newtonsoft(&call)?);
-    let arguments = match &request.arguments {
-        Some(arguments) => Some(Arguments::parse(arguments)?),
-        None => None,
-    };
+fn envelope(function: &Inputs, call: &Call, system: &SystemData) -> serde_json::Result<String> {
+    let text = call.to_text()?;
+    let quoted_text = Value::String(newtonsoft::to_string(&text)?);
+    let arguments = call.target.arguments()?;
 
     let mut data = Map::new();
-    data.insert(function.trigger_name.clone(), quoted_call.clone());
-    for binding in &function.property_bindings {
-        let text = arguments
+    data.insert(function.trigger.to_owned(), quoted_text.clone());
+    for binding in function.bindings {
+        let value = arguments
             .as_ref()
             .and_then(|arguments| arguments.text(&binding.property));
         data.insert(
             binding.name.clone(),
-            newtonsoft(&text.unwrap_or_default())?.into(),
+            newtonsoft::to_string(&value.unwrap_or_default())?.into(),
         );
     }
 
-    let session_id = request.headers.session_id();
     let mut metadata = Map::new();
     metadata.insert(
-        "mcptoolcontext".into(),
-        tool_context(request, arguments.as_ref()),
+        format!("mcp{}context", call.target.kind()),
+        call.context(arguments.as_ref()),
     );
     // The host leaves out every key with this ending, and so one copy of the caller's tokens.
-    if !function
-        .trigger_name
-        .to_ascii_lowercase()
-        .ends_with("trigger")
-    {
-        metadata.insert(function.trigger_name.clone(), quoted_call);
+    if !function.trigger.to_ascii_lowercase().ends_with("trigger") {
+        metadata.insert(function.trigger.to_owned(), quoted_text);
     }
-    if let Some(session_id) = session_id {
-        metadata.insert("mcpsessionid".into(), newtonsoft(session_id)?.into());
+    if let Some(session_id) = call.client.headers.session_id() {
+        metadata.insert(
+            "mcpsessionid".into(),
+            newtonsoft::to_string(session_id)?.into(),
+        );
+    }
+    if let Target::Resource { uri, parameters } = &call.target {
+        let uri = ("mcpresourceuri".to_owned(), uri);
+        let parameters = parameters.iter().map(|(name, value)| (name.clone(), value));
+        for (name, value) in std::iter::once(uri).chain(parameters) {
+            metadata.insert(name, newtonsoft::to_string(value)?.into());
+        }
     }
     if let Some(arguments) = &arguments {
-        metadata.insert("mcptoolargs".into(), arguments.texts());
+        metadata.insert(format!("mcp{}args", call.target.kind()), arguments.texts());
     }
     metadata.insert(
         "sys".into(),
@@ -227,86 +220,172 @@ fn envelope(
             "RandGuid": system.random_guid.to_string(),
         }),
     );
-    // The host also copies the members of the call itself, those that are not lists.
-    let members: Map<String, Value> = serde_json::from_str(&call)?;
+    with_members_of(&text, &data, &metadata)
+}
+
+/// The envelope. The host also copies the members of the call itself into `Metadata`, those that
+/// are not lists.
+fn with_members_of(
+    call: &str,
+    data: &Map<String, Value>,
+    metadata: &Map<String, Value>,
+) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        #[serde(rename = "Data")]
+        data: &'a Map<String, Value>,
+        #[serde(rename = "Metadata")]
+        metadata: Metadata<'a>,
+    }
+    struct Metadata<'a>(&'a Map<String, Value>, Vec<(String, Json)>);
+
+    impl Serialize for Metadata<'_> {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeMap as _;
+            let mut map = serializer.serialize_map(None)?;
+            for (name, value) in self.0 {
+                map.serialize_entry(name, value)?;
+            }
+            for (name, value) in &self.1 {
+                map.serialize_entry(name, value)?;
+            }
+            map.end()
+        }
+    }
+
+    let Ok(Json::Object(members)) = Json::parse(call) else {
+        return Err(serde::de::Error::custom("the call is not a JSON object"));
+    };
+    let mut copied = Vec::new();
     for (name, value) in members {
-        let value = match value {
-            Value::Array(_) => continue,
-            Value::Object(_) => value,
-            scalar => newtonsoft(&scalar)?.into(),
+        match value {
+            Json::Array(_) => {}
+            Json::Object(_) => copied.push((name, value)),
+            scalar => copied.push((name, Json::Text(newtonsoft::to_string(&scalar)?))),
+        }
+    }
+    newtonsoft::to_string(&Envelope {
+        data,
+        metadata: Metadata(metadata, copied),
+    })
+}
+
+impl Target {
+    /// As it is part of the names in `Metadata`.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Tool { .. } => "tool",
+            Self::Resource { .. } => "resource",
+            Self::Prompt { .. } => "prompt",
+        }
+    }
+
+    fn arguments(&self) -> serde_json::Result<Option<Arguments>> {
+        match self {
+            Self::Tool { arguments, .. } | Self::Prompt { arguments, .. } => {
+                arguments.as_deref().map(Arguments::parse).transpose()
+            }
+            Self::Resource { .. } => Ok(None),
+        }
+    }
+}
+
+impl Call {
+    /// The call in the extension's words: what the handler finds when it has unpacked `Data`.
+    fn to_text(&self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct InvocationContext<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            name: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            uri: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            arguments: Option<Arguments>,
+            #[serde(skip_serializing_if = "Option::is_none", rename = "sessionid")]
+            session_id: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none", rename = "clientinfo")]
+            client_info: Option<&'a ClientInfo>,
+            transport: TransportContext<'a>,
+        }
+        #[derive(Serialize)]
+        struct TransportContext<'a> {
+            name: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none", rename = "sessionId")]
+            session_id: Option<&'a str>,
+            properties: Properties<'a>,
+        }
+        #[derive(Serialize)]
+        struct Properties<'a> {
+            headers: &'a Headers,
+        }
+
+        let (name, uri) = match &self.target {
+            Target::Tool { name, .. } | Target::Prompt { name, .. } => (Some(name.as_str()), None),
+            Target::Resource { uri, .. } => (None, Some(uri.as_str())),
         };
-        metadata.insert(name, value);
-    }
-
-    newtonsoft(&json!({ "Data": data, "Metadata": metadata }))
-}
-
-/// The call in the extension's words: what the handler finds when it has unpacked `Data`.
-fn call_text(request: &ToolRequest) -> serde_json::Result<String> {
-    #[derive(serde::Serialize)]
-    struct ToolInvocationContext<'a> {
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        arguments: Option<&'a RawValue>,
-        #[serde(skip_serializing_if = "Option::is_none", rename = "sessionid")]
-        session_id: Option<&'a str>,
-        transport: Transport<'a>,
-    }
-    #[derive(serde::Serialize)]
-    struct Transport<'a> {
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none", rename = "sessionId")]
-        session_id: Option<&'a str>,
-        properties: Properties<'a>,
-    }
-    #[derive(serde::Serialize)]
-    struct Properties<'a> {
-        headers: &'a Headers,
-    }
-
-    let session_id = request.headers.session_id();
-    system_text_json(&ToolInvocationContext {
-        name: &request.tool_name,
-        arguments: request.arguments.as_deref(),
-        session_id,
-        transport: Transport {
-            name: "http-streamable",
+        let session_id = self.client.headers.session_id();
+        system_text_json::to_string(&InvocationContext {
+            name,
+            uri,
+            arguments: self.target.arguments()?,
             session_id,
-            properties: Properties {
-                headers: &request.headers,
+            client_info: self.client.info.as_ref(),
+            transport: TransportContext {
+                name: self.client.transport.name(),
+                session_id,
+                properties: Properties {
+                    headers: &self.client.headers,
+                },
             },
-        },
-    })
+        })
+    }
+
+    /// `Metadata.mcptoolcontext` and its kind: the extension's object as `Json.NET` sees it, with
+    /// the names of .NET and kinds in place of arguments.
+    fn context(&self, arguments: Option<&Arguments>) -> Value {
+        let headers = &self.client.headers;
+        let mut context = Map::new();
+        match &self.target {
+            Target::Tool { name, .. } | Target::Prompt { name, .. } => {
+                context.insert("Name".into(), json!(name));
+                context.insert("Arguments".into(), json!(arguments.map(Arguments::kinds)));
+            }
+            Target::Resource { uri, .. } => {
+                context.insert("Uri".into(), json!(uri));
+            }
+        }
+        context.insert("SessionId".into(), json!(headers.session_id()));
+        let client_info = self.client.info.as_ref().map(|info| {
+            json!({
+                "Name": info.name,
+                "Title": null,
+                "Version": info.version,
+                "Icons": null,
+                "WebsiteUrl": null,
+            })
+        });
+        context.insert("ClientInfo".into(), json!(client_info));
+        context.insert(
+            "Transport".into(),
+            json!({
+                "Name": self.client.transport.name(),
+                "SessionId": headers.session_id(),
+                "Properties": { "headers": headers },
+            }),
+        );
+        context.into()
+    }
 }
 
-/// `Metadata.mcptoolcontext`: the extension's object as Newtonsoft sees it, with the names of .NET
-/// and kinds in place of arguments.
-fn tool_context(request: &ToolRequest, arguments: Option<&Arguments>) -> Value {
-    json!({
-        "Name": request.tool_name,
-        "Arguments": arguments.map(Arguments::kinds),
-        "SessionId": request.headers.session_id(),
-        "ClientInfo": null,
-        "Transport": {
-            "Name": "http-streamable",
-            "SessionId": request.headers.session_id(),
-            "Properties": { "headers": request.headers },
-        },
-    })
-}
-
-/// The arguments one by one, in the client's order, each with its JSON text.
-struct Arguments(Vec<(String, Value, Box<RawValue>)>);
+/// The arguments one by one, in the client's order; of two of one name, the last.
+struct Arguments(Vec<(String, Box<RawValue>)>);
 
 impl Arguments {
     fn parse(arguments: &RawValue) -> serde_json::Result<Self> {
-        let values: Map<String, Value> = serde_json::from_str(arguments.get())?;
-        let mut texts: std::collections::HashMap<String, Box<RawValue>> =
-            serde_json::from_str(arguments.get())?;
-        let entries = values.into_iter().filter_map(|(name, value)| {
-            let text = texts.remove(&name)?;
-            Some((name, value, text))
-        });
+        let members = system_text_json::members(arguments.get())?;
+        let entries = members
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         Ok(Self(entries.collect()))
     }
 
@@ -315,189 +394,82 @@ impl Arguments {
     fn text(&self, name: &str) -> Option<String> {
         self.0
             .iter()
-            .find(|(other, ..)| other == name)
-            .map(|(_, value, text)| match value {
-                Value::String(value) => value.clone(),
-                Value::Bool(true) => "True".into(),
-                Value::Bool(false) => "False".into(),
-                Value::Null => String::new(),
-                Value::Number(_) | Value::Array(_) | Value::Object(_) => text.get().to_owned(),
-            })
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| text_of(value))
     }
 
     fn texts(&self) -> Value {
         self.0
             .iter()
-            .map(|(name, ..)| (name.clone(), Value::from(self.text(name))))
+            .map(|(name, value)| (name.clone(), Value::from(text_of(value))))
             .collect()
     }
 
-    /// What Newtonsoft makes of a `JsonElement`: the number of its kind and nothing else.
+    /// What `Json.NET` makes of a `JsonElement`: the number of its kind and nothing else.
     fn kinds(&self) -> Value {
-        let kind = |value: &Value| match value {
-            Value::Object(_) => 1,
-            Value::Array(_) => 2,
-            Value::String(_) => 3,
-            Value::Number(_) => 4,
-            Value::Bool(true) => 5,
-            Value::Bool(false) => 6,
-            Value::Null => 7,
+        let kind = |value: &RawValue| match value.get().as_bytes().first() {
+            Some(b'{') => 1,
+            Some(b'[') => 2,
+            Some(b'"') => 3,
+            Some(b't') => 5,
+            Some(b'f') => 6,
+            Some(b'n') => 7,
+            _ => 4,
         };
         self.0
             .iter()
-            .map(|(name, value, _)| (name.clone(), json!({ "ValueKind": kind(value) })))
+            .map(|(name, value)| (name.clone(), json!({ "ValueKind": kind(value) })))
             .collect()
     }
 }
 
-fn newtonsoft(value: &(impl Serialize + ?Sized)) -> serde_json::Result<String> {
-    serialize(value, Newtonsoft)
-}
-
-fn system_text_json(value: &impl Serialize) -> serde_json::Result<String> {
-    serialize(value, SystemTextJson)
-}
-
-fn serialize(
-    value: &(impl Serialize + ?Sized),
-    formatter: impl Formatter,
-) -> serde_json::Result<String> {
-    let mut text = Vec::new();
-    value.serialize(&mut serde_json::Serializer::with_formatter(
-        &mut text, formatter,
-    ))?;
-    String::from_utf8(text).map_err(serde::ser::Error::custom)
-}
-
-/// Newtonsoft escapes three line separators more than JSON demands.
-struct Newtonsoft;
-
-impl Formatter for Newtonsoft {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        for character in fragment.chars() {
-            match character {
-                '\u{85}' | '\u{2028}' | '\u{2029}' => {
-                    write!(writer, "\\u{:04x}", u32::from(character))?
-                }
-                _ => write!(writer, "{character}")?,
-            }
-        }
-        Ok(())
+impl Serialize for Arguments {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
-/// `System.Text.Json` with its default encoder escapes all but printable ASCII, and of that what
-/// HTML gives a meaning.
-struct SystemTextJson;
-
-impl Formatter for SystemTextJson {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        for character in fragment.chars() {
-            match character {
-                '"' | '&' | '\'' | '+' | '<' | '>' | '`' => write_utf16(writer, character)?,
-                ' '..='~' => write!(writer, "{character}")?,
-                _ => write_utf16(writer, character)?,
-            }
-        }
-        Ok(())
+fn text_of(value: &RawValue) -> String {
+    match value.get() {
+        "true" => "True".into(),
+        "false" => "False".into(),
+        "null" => String::new(),
+        text if text.starts_with('"') => serde_json::from_str(text).unwrap_or_default(),
+        _ => system_text_json::to_string(value).unwrap_or_default(),
     }
-
-    fn write_char_escape<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        escape: CharEscape,
-    ) -> io::Result<()> {
-        match escape {
-            CharEscape::Quote => write_utf16(writer, '"'),
-            CharEscape::ReverseSolidus => writer.write_all(br"\\"),
-            CharEscape::Solidus => writer.write_all(b"/"),
-            CharEscape::Backspace => writer.write_all(br"\b"),
-            CharEscape::FormFeed => writer.write_all(br"\f"),
-            CharEscape::LineFeed => writer.write_all(br"\n"),
-            CharEscape::CarriageReturn => writer.write_all(br"\r"),
-            CharEscape::Tab => writer.write_all(br"\t"),
-            CharEscape::AsciiControl(byte) => write_utf16(writer, char::from(byte)),
-        }
-    }
-
-    /// The client's own JSON: numbers keep their spelling, strings are written anew, white space
-    /// goes.
-    fn write_raw_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some((before, from_quote)) = rest.find('"').map(|quote| rest.split_at(quote)) {
-            write_without_white_space(writer, before)?;
-            let mut strings = serde_json::Deserializer::from_str(from_quote).into_iter::<String>();
-            let string = strings.next().transpose()?.unwrap_or_default();
-            string.serialize(&mut serde_json::Serializer::with_formatter(
-                &mut *writer,
-                SystemTextJson,
-            ))?;
-            rest = &from_quote[strings.byte_offset()..];
-        }
-        write_without_white_space(writer, rest)
-    }
-}
-
-fn write_utf16<W: ?Sized + io::Write>(writer: &mut W, character: char) -> io::Result<()> {
-    character
-        .encode_utf16(&mut [0; 2])
-        .iter()
-        .try_for_each(|unit| write!(writer, "\\u{unit:04X}"))
-}
-
-fn write_without_white_space<W: ?Sized + io::Write>(writer: &mut W, json: &str) -> io::Result<()> {
-    json.split_ascii_whitespace()
-        .try_for_each(|part| writer.write_all(part.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn function(trigger_name: &str) -> Function {
-        Function {
-            name: "HelloTool".into(),
-            trigger_name: trigger_name.into(),
-            tool_name: "HelloTool".into(),
-            description: String::new(),
-            input_schema: Map::new(),
-            output_schema: None,
-            metadata: None,
-            use_result_schema: true,
-            property_bindings: Vec::new(),
-            fault: None,
+    fn function(trigger: &str) -> Inputs<'_> {
+        Inputs {
+            function: "HelloTool",
+            trigger,
+            bindings: &[],
         }
     }
 
-    fn request(arguments: &str) -> ToolRequest {
-        ToolRequest {
-            tool_name: "HelloTool".into(),
-            arguments: Some(RawValue::from_string(arguments.into()).unwrap()),
-            headers: Headers(
-                [
-                    ("Accept", "application/json, text/event-stream"),
-                    ("Host", "myapp.azurewebsites.net"),
-                    ("Content-Type", "application/json"),
-                    ("Authorization", "Bearer eyJhbGci.AAA.BBB"),
-                    ("Mcp-Session-Id", "Q29uc2lkZXI_ZmFrZQ"),
-                    ("X-MS-CLIENT-PRINCIPAL", "eyJhdXRo+Zg=="),
-                    ("X-MS-TOKEN-AAD-ACCESS-TOKEN", "eyJ0eXAi.CCC.DDD"),
-                ]
-                .map(|(name, value)| (name.into(), value.into()))
-                .into(),
-            ),
+    fn call(arguments: &str) -> Call {
+        Call {
+            target: Target::Tool {
+                name: "HelloTool".into(),
+                arguments: Some(RawValue::from_string(arguments.into()).unwrap()),
+            },
+            client: Client {
+                headers: Headers::new([
+                    ("Accept", b"application/json, text/event-stream".as_slice()),
+                    ("Host", b"myapp.azurewebsites.net"),
+                    ("Authorization", b"Bearer eyJhbGci.AAA.BBB"),
+                    ("Content-Type", b"application/json"),
+                    ("Mcp-Session-Id", b"Q29uc2lkZXI_ZmFrZQ"),
+                    ("X-MS-CLIENT-PRINCIPAL", b"eyJhdXRo+Zg=="),
+                    ("X-MS-TOKEN-AAD-ACCESS-TOKEN", b"eyJ0eXAi.CCC.DDD"),
+                ]),
+                transport: Transport::StreamableHttp,
+                info: None,
+            },
         }
     }
 
@@ -511,20 +483,20 @@ mod tests {
 
     #[test]
     fn a_trigger_whose_name_ends_in_trigger_keeps_one_copy_of_the_call_out() {
-        let body = envelope(&function("mcpTrigger"), &request("{}"), &system()).unwrap();
+        let body = envelope(&function("mcpTrigger"), &call("{}"), &system()).unwrap();
         assert_eq!(body, include_str!("../../tests/fixtures/envelope-a.json"));
     }
 
     #[test]
     fn any_other_trigger_name_adds_a_copy_of_the_call() {
         let arguments = r#"{"greeting":"hi","n":3,"nested":{"a":[1]}}"#;
-        let body = envelope(&function("context"), &request(arguments), &system()).unwrap();
+        let body = envelope(&function("context"), &call(arguments), &system()).unwrap();
         assert_eq!(body, include_str!("../../tests/fixtures/envelope-b.json"));
     }
 
     #[test]
     fn data_holds_a_text_within_a_text() {
-        let body = envelope(&function("mcpTrigger"), &request(r#"{"a":"ü"}"#), &system()).unwrap();
+        let body = envelope(&function("mcpTrigger"), &call(r#"{"a":"ü"}"#), &system()).unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
         let once: String =
             serde_json::from_str(body["Data"]["mcpTrigger"].as_str().unwrap()).unwrap();
@@ -533,49 +505,37 @@ mod tests {
     }
 
     #[test]
-    fn the_extension_escapes_what_is_not_plain_ascii_or_means_something_in_html() {
-        assert_eq!(
-            system_text_json(&"a\"&'+<>`\\/\u{7f}é😀\u{1f}\n").unwrap(),
-            r#""a\u0022\u0026\u0027\u002B\u003C\u003E\u0060\\/\u007F\u00E9\uD83D\uDE00\u001F\n""#
-        );
-    }
-
-    #[test]
-    fn arguments_keep_the_spelling_of_numbers_and_lose_white_space() {
-        let arguments: &RawValue =
-            serde_json::from_str(r#"{ "x" : [1.50, 1e2, -0], "é" : "a \" b", "y" : {} }"#).unwrap();
-        assert_eq!(
-            system_text_json(&arguments).unwrap(),
-            r#"{"x":[1.50,1e2,-0],"\u00E9":"a \u0022 b","y":{}}"#
-        );
-    }
-
-    #[test]
     fn a_call_without_arguments_and_session_has_no_member_for_them() {
-        let request = ToolRequest {
-            tool_name: "t".into(),
-            arguments: None,
-            headers: Headers::default(),
+        let call = Call {
+            target: Target::Tool {
+                name: "t".into(),
+                arguments: None,
+            },
+            client: Client {
+                headers: Headers::default(),
+                transport: Transport::HttpSse,
+                info: None,
+            },
         };
         assert_eq!(
-            call_text(&request).unwrap(),
-            r#"{"name":"t","transport":{"name":"http-streamable","properties":{"headers":{}}}}"#
+            call.to_text().unwrap(),
+            r#"{"name":"t","transport":{"name":"http-sse","properties":{"headers":{}}}}"#
         );
     }
 
     #[test]
     fn an_argument_bound_by_itself_comes_as_quoted_text() {
-        let mut function = function("mcpTrigger");
-        for name in ["s", "n", "b", "o", "z", "missing"] {
-            function
-                .property_bindings
-                .push(super::super::app_files::PropertyBinding {
-                    name: name.into(),
-                    property: name.into(),
-                });
-        }
-        let request = request(r#"{"s":"hi","n":1.50,"b":true,"o":{"a":[1]},"z":null}"#);
-        let body = envelope(&function, &request, &system()).unwrap();
+        let bindings = ["s", "n", "b", "o", "z", "missing"].map(|name| PropertyBinding {
+            name: name.into(),
+            property: name.into(),
+            is_required: true,
+        });
+        let function = Inputs {
+            bindings: &bindings,
+            ..function("mcpTrigger")
+        };
+        let call = call(r#"{"s":"hi","n":1.50,"b":true,"o":{"a": [1]},"z":null}"#);
+        let body = envelope(&function, &call, &system()).unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
         let bound = |name: &str| body["Data"][name].as_str().unwrap().to_owned();
         assert_eq!(bound("s"), r#""hi""#);
@@ -587,21 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_one_header_are_joined_and_known_names_spelt_as_usual() {
-        let headers = Headers::new([
-            ("accept", b"application/json".as_slice()),
-            ("x-ms-client-principal", b"e30="),
-            ("accept", b"text/event-stream"),
-            ("x-functions-key", b"k"),
-        ]);
-        assert_eq!(
-            serde_json::to_string(&headers).unwrap(),
-            r#"{"Accept":"application/json,text/event-stream","X-MS-CLIENT-PRINCIPAL":"e30=","x-functions-key":"k"}"#
-        );
-    }
-
-    #[test]
     fn debug_output_has_no_header_values() {
-        assert!(!format!("{:?}", request("{}")).contains("eyJhbGci"));
+        assert!(!format!("{:?}", call("{}")).contains("eyJhbGci"));
     }
 }

@@ -6,13 +6,16 @@
 
 mod answer;
 pub mod app_files;
+mod dotnet;
 pub mod handler_process;
+mod headers;
 mod home_page;
 mod invocation;
+mod invoker;
 mod key_gate;
 mod mcp_extension;
-mod streamable_http;
 mod timings;
+mod web_server;
 mod webhooks;
 
 use std::io;
@@ -20,24 +23,28 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_web::dev::{AppConfig, Server, ServerHandle, fn_service};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
-use actix_web::{App, HttpMessage as _, HttpResponse, HttpServer};
-use rmcp_actix_web::transport::{LocalSessionManager, StreamableHttpService};
+use actix_web::{App, Error, HttpResponse, guard};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 pub use self::app_files::{AppFiles, AppFilesError, Warning};
 pub use self::handler_process::{HandlerCommand, HandlerFailure, HandlerProcess};
-pub use self::invocation::{Headers, Invocation, ToolRequest};
+pub use self::headers::Headers;
+pub use self::invocation::{Call, Client, ClientInfo, Invocation, Target, Transport};
 pub use self::key_gate::{AccessKey, HostKeys};
 pub use self::timings::HostTimings;
 
+use self::invoker::Invoker;
 use self::key_gate::KeyGate;
 use self::mcp_extension::McpExtension;
-use self::streamable_http::{Front, HttpCall};
+use self::web_server::{AnswersAnyHost, Connection};
 use self::webhooks::Webhooks;
 use crate::app_service_auth::{self, AppServiceAuth};
 use crate::events::{Event, Events};
@@ -83,10 +90,15 @@ pub struct FunctionsHostOptions {
     pub system_key: Option<AccessKey>,
     /// Where the host runs.
     pub platform: Platform,
+    /// Whether the environment has a key for session ids (`WEBSITE_AUTH_ENCRYPTION_KEY`).
+    pub has_encryption_key: bool,
     /// Instead of host.json's `functionTimeout`.
     pub function_timeout: Option<Duration>,
     /// How long the host takes its time.
     pub timings: HostTimings,
+    /// Whether the host answers requests for any host name, as it does in Azure. Otherwise it
+    /// refuses those for another than this machine's own with 403.
+    pub answers_any_host: bool,
     /// Where events go.
     pub events: Events,
 }
@@ -105,8 +117,10 @@ impl FunctionsHostOptions {
             believes_principal: false,
             system_key: None,
             platform: Platform::Azure,
+            has_encryption_key: true,
             function_timeout: None,
             timings: HostTimings::default(),
+            answers_any_host: false,
             events: Events::default(),
         })
     }
@@ -152,29 +166,17 @@ impl FunctionsHost {
         let function_timeout = options
             .function_timeout
             .unwrap_or(app.host.function_timeout);
-        let extension = McpExtension {
-            function_timeout: function_timeout.saturating_add(timings.grace),
-            app: Arc::clone(&app),
-            handler: Arc::clone(&handler),
-            platform: options.platform,
-            events: events.clone(),
-        };
-        let mcp = StreamableHttpService::builder()
-            .service_factory(Arc::new(move || Ok(extension.clone())))
-            .session_manager(Arc::new(LocalSessionManager::default()))
-            .stateful_mode(false)
-            .max_request_body_bytes(streamable_http::MAX_BODY)
-            .on_request_fn(|request, extensions| {
-                if let Some(call) = request.extensions().get::<HttpCall>() {
-                    extensions.insert(call.clone());
-                }
-            })
-            .build();
-
-        let front = Data::new(Front {
-            encrypts_sessions: options.platform == Platform::Azure,
-            events: events.clone(),
-        });
+        let invoker = Invoker::new(
+            Arc::clone(&handler),
+            options.platform,
+            function_timeout.saturating_add(timings.grace),
+        );
+        let extension = Data::new(McpExtension::new(
+            Arc::clone(&app),
+            invoker,
+            options.has_encryption_key,
+            events.clone(),
+        ));
         let webhooks = Data::new(Webhooks {
             gate: KeyGate {
                 keys: keys.clone(),
@@ -186,13 +188,16 @@ impl FunctionsHost {
         let (address, server, task) =
             serve(listener, options.authentication, timings, move |services| {
                 services
-                    .app_data(front.clone())
+                    .app_data(AnswersAnyHost(options.answers_any_host))
+                    .app_data(extension.clone())
                     .app_data(webhooks.clone())
                     .route("/", web::get().to(home_page::home_page))
                     .service(
-                        mcp.clone()
-                            .scope_with_path(MCP_PATH)
-                            .wrap(from_fn(streamable_http::front)),
+                        web::resource("/{path:.*}")
+                            .guard(guard::fn_guard(|request| {
+                                webhooks::is_mcp(request.head().uri.path())
+                            }))
+                            .default_service(web::to(mcp_extension::serve)),
                     );
             })?;
 
@@ -241,6 +246,11 @@ impl FunctionsHost {
             timings,
             server,
         })
+    }
+
+    /// Where the host listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The URL of the MCP endpoint.
@@ -298,29 +308,46 @@ fn serve(
 ) -> io::Result<(SocketAddr, ServerHandle, AbortHandle)> {
     let address = listener.local_addr()?;
     let authentication = authentication.map(Data::new);
-    let mut server = HttpServer::new(move || {
+    let app = move || {
         let mut app = App::new()
             .wrap(from_fn(webhooks::route))
-            .wrap(from_fn(app_service_auth::authenticate));
+            .wrap(from_fn(app_service_auth::authenticate))
+            .wrap(from_fn(web_server::limit));
         if let Some(authentication) = &authentication {
             app = app
                 .app_data(authentication.clone())
                 .configure(app_service_auth::routes);
         }
         app.configure(|config| services(config))
-    })
-    // As long as the real host's.
-    .keep_alive(Duration::from_secs(130))
-    .tcp_nodelay(true)
-    // A busy client may take its time over a connection that it has opened.
-    .client_request_timeout(Duration::ZERO)
-    .shutdown_timeout(timings.drain.as_secs())
-    .workers(2)
-    .disable_signals()
-    .listen(listener)?;
+    };
+    let connections = move || {
+        let app = app.clone()()
+            .into_factory()
+            .map_err(|error: Error| error.error_response());
+        let http = HttpService::build()
+            // As long as the real host's.
+            .keep_alive(Duration::from_secs(130))
+            // A busy client may take its time over a connection that it has opened.
+            .client_request_timeout(Duration::ZERO)
+            .on_connect_ext(|connection: &Connection, extensions| {
+                extensions.insert(connection.heads());
+            })
+            .h1(map_config(app, |()| AppConfig::default()));
+        fn_service(async |stream: TcpStream| {
+            let peer = stream.peer_addr().ok();
+            let _ = stream.set_nodelay(true);
+            Ok((Connection::new(stream), peer))
+        })
+        .and_then(http)
+    };
+    let mut server = Server::build()
+        .shutdown_timeout(timings.drain.as_secs())
+        .workers(2)
+        .disable_signals()
+        .listen("functions-host", listener, connections.clone())?;
     // `localhost` may mean either.
     if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())) {
-        server = server.listen(listener)?;
+        server = server.listen("functions-host-ipv6", listener, connections)?;
     }
     let server = server.run();
     let handle = server.handle();

@@ -3,13 +3,11 @@
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::WWW_AUTHENTICATE;
-use actix_web::http::uri::{PathAndQuery, Uri};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse};
 
-use super::MCP_PATH;
 use super::key_gate::KeyGate;
 use crate::events::{Event, Events, Exchange, Party};
 
@@ -33,11 +31,10 @@ pub(super) struct Webhooks {
 
 /// Leads requests for an extension through the key gate to it, and leaves others alone.
 pub(super) async fn route(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let target = extension_and_rest(request.path());
-    if let Some((extension, rest)) = target
+    if let Some(extension) = extension(request.path())
         && let Some(webhooks) = request.app_data::<Data<Webhooks>>().cloned()
     {
         if !METHODS.contains(request.method()) {
@@ -51,51 +48,23 @@ pub(super) async fn route(
             }
             return Ok(request.into_response(response.finish()));
         }
-        if extension != "mcp" {
-            return Ok(request.into_response(HttpResponse::NotFound().finish()));
-        }
-        set_path(&mut request, &format!("{MCP_PATH}{rest}"));
     }
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
-/// The extension that a path leads to, in lower case, and what the extension is to see of the rest:
-/// it tells the paths of its SSE transport apart from all others, and none of the others.
-fn extension_and_rest(path: &str) -> Option<(String, String)> {
+/// Whether a path leads to the MCP extension: its own, and all below it.
+pub(super) fn is_mcp(path: &str) -> bool {
+    extension(path).as_deref() == Some("mcp")
+}
+
+/// The extension that a path leads to, in lower case.
+fn extension(path: &str) -> Option<String> {
     let (prefix, path) = path.split_at_checked(PREFIX.len())?;
     if !prefix.eq_ignore_ascii_case(PREFIX) {
         return None;
     }
-    let (extension, rest) = path.split_once('/').unwrap_or((path, ""));
-    if extension.is_empty() {
-        return None;
-    }
-    let is_sse = ["sse", "message"]
-        .iter()
-        .any(|end| rest.to_ascii_lowercase().ends_with(end));
-    let rest = if is_sse {
-        format!("/{rest}")
-    } else {
-        String::new()
-    };
-    Some((extension.to_ascii_lowercase(), rest))
-}
-
-/// Changes the path that the request is routed by.
-fn set_path(request: &mut ServiceRequest, path: &str) {
-    if request.path() == path {
-        return;
-    }
-    let path_and_query = match request.uri().query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path.to_owned(),
-    };
-    let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = PathAndQuery::try_from(path_and_query).ok();
-    if let Ok(uri) = Uri::from_parts(parts) {
-        request.match_info_mut().get_mut().update(&uri);
-        request.head_mut().uri = uri;
-    }
+    let extension = path.split('/').next().unwrap_or_default();
+    (!extension.is_empty()).then(|| extension.to_ascii_lowercase())
 }
 
 impl Webhooks {
@@ -116,22 +85,16 @@ mod tests {
 
     #[test]
     fn an_extension_is_found_whatever_the_case_and_whatever_follows() {
-        let found = |path| {
-            let (extension, rest) = extension_and_rest(path)?;
-            Some(format!("{extension} {rest}"))
-        };
         for (path, expected) in [
-            ("/runtime/webhooks/mcp", Some("mcp ")),
-            ("/Runtime/Webhooks/MCP/", Some("mcp ")),
-            ("/runtime/webhooks/mcp/x", Some("mcp ")),
-            ("/runtime/webhooks/mcp/sse", Some("mcp /sse")),
-            ("/runtime/webhooks/mcp/message", Some("mcp /message")),
-            ("/runtime/webhooks/nothing", Some("nothing ")),
+            ("/runtime/webhooks/mcp", Some("mcp")),
+            ("/Runtime/Webhooks/MCP/", Some("mcp")),
+            ("/runtime/webhooks/mcp/sse", Some("mcp")),
+            ("/runtime/webhooks/nothing", Some("nothing")),
             ("/runtime/webhooks/", None),
             ("/runtime/webhooks", None),
             ("/", None),
         ] {
-            assert_eq!(found(path).as_deref(), expected, "{path}");
+            assert_eq!(extension(path).as_deref(), expected, "{path}");
         }
     }
 }

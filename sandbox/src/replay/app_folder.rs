@@ -1,5 +1,6 @@
 //! The app of a recording, in a temporary folder.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,35 +11,41 @@ use uuid::Uuid;
 /// A function app in a temporary folder, which goes with it.
 pub(super) struct AppFolder(PathBuf);
 
+/// The system key of every replayed request.
+pub(super) const KEY: &str = "replayed-system-key";
+
 impl AppFolder {
-    /// An app with a tool and nothing else, whose host.json has this `customHandler`.
-    pub(super) fn new(custom_handler: &Value) -> io::Result<Self> {
+    /// An app of these files, by their paths.
+    pub(super) fn with(files: &BTreeMap<String, Value>) -> io::Result<Self> {
         let name = format!("sandbox-replay-{}", Uuid::new_v4().simple());
         let folder = Self(std::env::temp_dir().join(name));
-        folder.write(
-            "host.json",
-            &json!({
-                "version": "2.0",
-                "extensionBundle": {
-                    "id": "Microsoft.Azure.Functions.ExtensionBundle",
-                    "version": "[4.36.0, 5.0.0)",
-                },
-                "customHandler": custom_handler,
-            })
-            .to_string(),
-        )?;
-        folder.write(
-            "Echo/function.json",
-            &json!({ "bindings": [{
-                "type": "mcpToolTrigger",
-                "direction": "in",
-                "name": "mcpTrigger",
-                "toolName": "Echo",
-                "description": "Answers.",
-            }] })
-            .to_string(),
-        )?;
+        for (path, content) in files {
+            folder.write(path, &content.to_string())?;
+        }
         Ok(folder)
+    }
+
+    /// An app with a tool and nothing else, whose host.json has this `customHandler`.
+    pub(super) fn new(custom_handler: &Value) -> io::Result<Self> {
+        let host = json!({
+            "version": "2.0",
+            "extensionBundle": {
+                "id": "Microsoft.Azure.Functions.ExtensionBundle",
+                "version": "[4.36.0, 5.0.0)",
+            },
+            "customHandler": custom_handler,
+        });
+        let function = json!({ "bindings": [{
+            "type": "mcpToolTrigger",
+            "direction": "in",
+            "name": "mcpTrigger",
+            "toolName": "Echo",
+            "description": "Answers.",
+        }] });
+        Self::with(&BTreeMap::from([
+            ("host.json".to_owned(), host),
+            ("Echo/function.json".to_owned(), function),
+        ]))
     }
 
     pub(super) fn path(&self) -> &Path {

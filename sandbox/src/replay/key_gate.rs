@@ -3,7 +3,6 @@
 //! A row's name says what was sent: where the host ran, who was signed in, and which key or token
 //! came along.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -39,16 +38,13 @@ struct Row {
     body_bytes: u64,
 }
 
-/// Replays the rows whose case begins with `group`.
-pub(super) async fn replay(file: &Path, group: Option<&str>) -> io::Result<Vec<Outcome>> {
-    let rows: Vec<Row> = serde_json::from_str(&fs::read_to_string(file)?)?;
+/// Replays the rows.
+pub(super) async fn replay(file: &Path) -> io::Result<Vec<Outcome>> {
+    let rows: Vec<Row> = super::read(file)?;
     let mut hosts: Vec<(Environment, Host)> = Vec::new();
     let mut outcomes = Vec::new();
     for row in rows {
-        let case = format!("key-gate/{}", row.case);
-        if group.is_some_and(|group| !case.starts_with(group)) {
-            continue;
-        }
+        let case = format!("key-gate.json/{}", row.case);
         let environment = Environment::of(&row);
         let host = match hosts.iter().position(|(other, _)| *other == environment) {
             Some(index) => &hosts[index].1,

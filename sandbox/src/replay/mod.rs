@@ -1,36 +1,185 @@
-//! Recordings of the real Functions host, held against the sandbox.
+//! Holds the sandbox against recordings of the real Functions host and MCP extension: each recorded
+//! request is sent as it was, a scripted handler gives the recorded answers, and what comes back is
+//! compared with what was recorded.
+//!
+//! A folder of recordings holds, at any depth,
+//! - a folder with `apps.json` and, beside it, folders of cases of the MCP extension,
+//! - `key-gate.json`, `options.json` and `answers.json` of the Functions host.
 
+mod answers;
 mod app_folder;
+mod body;
+mod case;
+mod client;
+mod compare;
+mod differences;
 mod key_gate;
+mod mcp_extension;
 mod options;
+mod scripted_handler;
 
+use std::fmt;
+use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+pub use self::differences::Differences;
 pub use self::options::scripted_handler;
 
 /// What came of one recorded case.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The case's name.
+    /// The case's name, such as `accept/any`.
     pub case: String,
-    /// In what the sandbox's answer is another; nothing, if it is the same.
+    /// In what the sandbox differs, each in one line.
     pub differences: Vec<String>,
 }
 
-/// Replays the recordings in `folder`, those whose case begins with `group`.
+/// What came of a replay.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Cases that are the same.
+    pub same: usize,
+    /// Cases that differ as the file of differences says, each with its reason.
+    pub explained: Vec<(Outcome, String)>,
+    /// Cases that differ otherwise.
+    pub unexplained: Vec<Outcome>,
+    /// Entries of the file of differences that explain nothing any more.
+    pub stale: Vec<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut reasons: Vec<&str> = Vec::new();
+        for (_, because) in &self.explained {
+            if !reasons.contains(&because.as_str()) {
+                reasons.push(because);
+            }
+        }
+        for reason in reasons {
+            writeln!(f, "differs on purpose: {reason}")?;
+            let cases = self.explained.iter();
+            for (outcome, _) in cases.filter(|(_, because)| because == reason) {
+                writeln!(f, "  {}", outcome.case)?;
+            }
+        }
+        for outcome in &self.unexplained {
+            writeln!(f, "differs: {}", outcome.case)?;
+            for difference in &outcome.differences {
+                writeln!(f, "  {difference}")?;
+            }
+        }
+        for entry in &self.stale {
+            writeln!(f, "nothing differs any more: take out the entry of {entry}")?;
+        }
+        writeln!(
+            f,
+            "{} cases: {} the same, {} differ on purpose, {} otherwise",
+            self.cases(),
+            self.same,
+            self.explained.len(),
+            self.unexplained.len()
+        )
+    }
+}
+
+impl Report {
+    /// Whether the sandbox differs as it should, and not otherwise.
+    pub fn is_expected(&self) -> bool {
+        self.unexplained.is_empty() && self.stale.is_empty()
+    }
+
+    /// How many cases were replayed.
+    pub fn cases(&self) -> usize {
+        self.same + self.explained.len() + self.unexplained.len()
+    }
+}
+
+/// Replays the recordings below `folder`, or those of `groups` alone. Needs a tokio runtime.
 ///
 /// # Errors
-/// When a file cannot be read, or a case in it is not understood.
-pub async fn replay(folder: &Path, group: Option<&str>) -> io::Result<Vec<Outcome>> {
+/// A folder that holds no recordings, and recordings that cannot be read.
+pub async fn replay(
+    folder: &Path,
+    groups: &[String],
+    differences: &Differences,
+) -> io::Result<Report> {
     let mut outcomes = Vec::new();
-    let file = folder.join("key-gate.json");
-    if file.is_file() {
-        outcomes.extend(key_gate::replay(&file, group).await?);
+    let selection = Selection(groups);
+    let mut has_recordings = false;
+    for file in files(folder)? {
+        let name = file.file_name().and_then(|name| name.to_str());
+        match name {
+            Some("apps.json") => {
+                outcomes.extend(mcp_extension::replay(&file, selection).await?);
+            }
+            Some("answers.json") if selection.contains("answers.json") => {
+                outcomes.extend(answers::replay(&file).await?);
+            }
+            Some("key-gate.json") if selection.contains("key-gate.json") => {
+                outcomes.extend(key_gate::replay(&file).await?);
+            }
+            Some("options.json") if selection.contains("options.json") => {
+                outcomes.extend(options::replay(&file).await?);
+            }
+            _ => continue,
+        }
+        has_recordings = true;
     }
-    let file = folder.join("options.json");
-    if file.is_file() {
-        outcomes.extend(options::replay(&file, group).await?);
+    if !has_recordings {
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!(
+                "{} holds no recordings: no apps.json, key-gate.json, options.json or answers.json",
+                folder.display()
+            ),
+        ));
     }
-    Ok(outcomes)
+    Ok(differences.explain(outcomes, groups.is_empty()))
+}
+
+/// The groups to replay; all if none is named.
+#[derive(Debug, Clone, Copy)]
+struct Selection<'a>(&'a [String]);
+
+impl Selection<'_> {
+    fn contains(self, group: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|name| name == group)
+    }
+}
+
+/// All JSON files below a folder, in order.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+        })?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Reads a file of recordings.
+fn read<T: serde::de::DeserializeOwned>(file: &Path) -> io::Result<T> {
+    let located = |error: &dyn std::fmt::Display| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{}: {error}", file.display()),
+        )
+    };
+    let text = fs::read_to_string(file).map_err(|error| located(&error))?;
+    serde_json::from_str(&text).map_err(|error| located(&error))
 }

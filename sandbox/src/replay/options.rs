@@ -47,15 +47,12 @@ struct Answer {
     body: Option<String>,
 }
 
-/// Replays the cases that begin with `group`.
-pub(super) async fn replay(file: &Path, group: Option<&str>) -> io::Result<Vec<Outcome>> {
-    let cases: Vec<Case> = serde_json::from_str(&fs::read_to_string(file)?)?;
+/// Replays the cases.
+pub(super) async fn replay(file: &Path) -> io::Result<Vec<Outcome>> {
+    let cases: Vec<Case> = super::read(file)?;
     let mut outcomes = Vec::new();
     for case in cases {
-        let name = format!("options/{}", case.case);
-        if group.is_some_and(|group| !name.starts_with(group)) {
-            continue;
-        }
+        let name = format!("options.json/{}", case.case);
         outcomes.push(Outcome {
             case: name,
             differences: differences(&case).await?,

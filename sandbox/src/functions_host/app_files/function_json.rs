@@ -110,6 +110,8 @@ pub struct PropertyBinding {
     pub name: String,
     /// The argument that it holds.
     pub property: String,
+    /// Whether the argument must be there. The host looks at it for prompts alone.
+    pub is_required: bool,
 }
 
 /// Why every call of a function fails.
@@ -305,10 +307,10 @@ fn argument_binding(binding: &Section, argument: &str) -> Result<PropertyBinding
     binding
         .text("description")?
         .ok_or_else(|| binding.refuse("description", "is missing"))?;
-    binding
-        .flag("isRequired")?
-        .ok_or_else(|| binding.refuse("isRequired", "is missing"))?;
     Ok(PropertyBinding {
+        is_required: binding
+            .flag("isRequired")?
+            .ok_or_else(|| binding.refuse("isRequired", "is missing"))?,
         name: binding.required_text("name")?,
         property: binding.required_text(argument)?,
     })

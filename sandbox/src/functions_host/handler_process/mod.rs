@@ -60,7 +60,6 @@ struct Shared {
     invocations: AtomicU64,
     events: Events,
     timings: HostTimings,
-    client: reqwest::Client,
 }
 
 #[derive(Debug, Clone)]
@@ -261,10 +260,6 @@ impl HandlerProcess {
         self.shared.address
     }
 
-    pub(super) fn client(&self) -> &reqwest::Client {
-        &self.shared.client
-    }
-
     pub(super) fn count_invocation(&self) {
         self.shared.invocations.fetch_add(1, Ordering::Relaxed);
     }
@@ -307,7 +302,6 @@ impl Shared {
             invocations: AtomicU64::new(0),
             events,
             timings,
-            client: loopback::client()?,
         })
     }
 

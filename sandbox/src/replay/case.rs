@@ -1,0 +1,94 @@
+//! A recorded case of the MCP extension.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::body::Body;
+
+/// One file: a request, or several in a row.
+#[derive(Debug, Deserialize)]
+pub(super) struct Case {
+    pub name: String,
+    #[serde(flatten)]
+    pub single: Step,
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    /// The requests of a real client.
+    #[serde(default)]
+    pub exchanges: Vec<Exchange>,
+}
+
+/// A request, its response and what reached the handler.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Step {
+    pub request: Option<Request>,
+    pub response: Option<Response>,
+    pub handler: Vec<Call>,
+    /// How often the handler was called, where not all calls are told.
+    #[serde(rename = "handlerCalls")]
+    pub handler_calls: Option<usize>,
+    /// What came in the stream meanwhile (HTTP with SSE).
+    pub stream: Option<Vec<SseEvent>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Request {
+    pub method: String,
+    pub path: String,
+    #[serde(default)]
+    pub headers: Vec<String>,
+    #[serde(default)]
+    pub body: Body,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Response {
+    pub status: Option<u16>,
+    pub headers: Vec<String>,
+    pub body: Body,
+    /// Status line and headers of a stream that stays open.
+    pub head: Vec<String>,
+    /// The first event of such a stream.
+    pub first: Option<SseEvent>,
+    /// `complete`, or `stopped` where the recorder did not wait for the end.
+    pub ended: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct SseEvent {
+    pub event: String,
+    pub data: String,
+}
+
+/// A call of the handler.
+#[derive(Debug, Deserialize)]
+pub(super) struct Call {
+    pub request: HandlerRequest,
+    /// `{"status", "headers", "body"}`, `"none"` or `"connection closed"`; not told in a stream.
+    #[serde(default)]
+    pub answer: Value,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct HandlerRequest {
+    pub line: String,
+    #[serde(default)]
+    pub headers: Vec<String>,
+    #[serde(default)]
+    pub body: Body,
+}
+
+/// A request of a real client, as a proxy saw it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Exchange {
+    pub request: HandlerRequest,
+    pub response: Response,
+}
+
+/// Name and value of a header line.
+pub(super) fn header(line: &str) -> (&str, &str) {
+    let (name, value) = line.split_once(':').unwrap_or((line, ""));
+    (name, value.trim())
+}

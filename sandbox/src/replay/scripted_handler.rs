@@ -1,0 +1,241 @@
+//! A custom handler that gives the answers it is told to, byte for byte, and keeps what it gets.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// A request that reached the handler.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub line: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// What the handler does with a request.
+#[derive(Debug, Clone)]
+pub(super) enum Answer {
+    /// Answers.
+    Response {
+        status: u16,
+        headers: Vec<String>,
+        body: Vec<u8>,
+    },
+    /// Never answers.
+    None,
+    /// Closes the connection.
+    Close,
+}
+
+impl Answer {
+    /// An answer with this return value.
+    pub(super) fn returning(value: &str) -> Self {
+        Self::Response {
+            status: 200,
+            headers: vec!["Content-Type: application/json".into()],
+            body: serde_json::json!({ "ReturnValue": value })
+                .to_string()
+                .into_bytes(),
+        }
+    }
+}
+
+/// The handler. Dropping it ends it.
+#[derive(Debug)]
+pub(super) struct ScriptedHandler {
+    address: SocketAddr,
+    script: Arc<Mutex<Script>>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    answers: VecDeque<Answer>,
+    received: Vec<Request>,
+    /// The answer of a function that the script does not name.
+    usual: Vec<(String, Answer)>,
+}
+
+impl ScriptedHandler {
+    /// Listens on a free port.
+    pub(super) async fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let script = Arc::new(Mutex::new(Script::default()));
+        let served = Arc::clone(&script);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let script = Arc::clone(&served);
+                tokio::spawn(async move {
+                    let _ = serve(stream, &script).await;
+                });
+            }
+        });
+        Ok(Self {
+            address,
+            script,
+            task,
+        })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives these answers to the next requests, the last of them to all that follow.
+    pub(super) fn answer_with(&self, answers: impl IntoIterator<Item = Answer>) {
+        let mut script = self.script.lock();
+        script.answers = answers.into_iter().collect();
+        script.received.clear();
+    }
+
+    /// What a function answers where no other answer is due.
+    pub(super) fn usually(&self, function: &str, answer: Answer) {
+        self.script.lock().usual.push((function.to_owned(), answer));
+    }
+
+    /// What came since the answers were set.
+    pub(super) fn received(&self) -> Vec<Request> {
+        self.script.lock().received.clone()
+    }
+}
+
+impl Drop for ScriptedHandler {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::new();
+    while let Some(request) = read(&mut stream, &mut buffer).await? {
+        let answer = {
+            let mut script = script.lock();
+            let answer = match script.answers.len() {
+                0 => usual(&script.usual, &request.line),
+                1 => script.answers[0].clone(),
+                _ => script.answers.pop_front().unwrap_or(Answer::Close),
+            };
+            script.received.push(request);
+            answer
+        };
+        match answer {
+            Answer::Close => return Ok(()),
+            Answer::None => std::future::pending().await,
+            Answer::Response {
+                status,
+                headers,
+                body,
+            } => {
+                let mut head = format!("HTTP/1.1 {status} Recorded\r\n");
+                for line in headers {
+                    head.push_str(&line);
+                    head.push_str("\r\n");
+                }
+                if status != 204 {
+                    head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+                }
+                head.push_str("\r\n");
+                stream.write_all(head.as_bytes()).await?;
+                stream.write_all(&body).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn usual(usual: &[(String, Answer)], line: &str) -> Answer {
+    usual
+        .iter()
+        .find(|(function, _)| line.starts_with(&format!("POST /{function} ")))
+        .map_or_else(
+            || Answer::returning("default"),
+            |(_, answer)| answer.clone(),
+        )
+}
+
+/// Reads a request with its body; `None` at the end of the connection.
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Request>> {
+    let invalid = |error: httparse::Error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let (mut request, start) = loop {
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut head = httparse::Request::new(&mut headers);
+        if let httparse::Status::Complete(length) = head.parse(buffer).map_err(invalid)? {
+            let line = format!(
+                "{} {} HTTP/1.1",
+                head.method.unwrap_or_default(),
+                head.path.unwrap_or_default()
+            );
+            let headers = head.headers.iter().map(|header| {
+                let value = String::from_utf8_lossy(header.value).into_owned();
+                (header.name.to_owned(), value)
+            });
+            let request = Request {
+                line,
+                headers: headers.collect(),
+                body: Vec::new(),
+            };
+            break (request, length);
+        }
+        if !fill(stream, buffer).await? {
+            return Ok(None);
+        }
+    };
+    buffer.drain(..start);
+    let value = |name: &str| {
+        request
+            .headers
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.clone())
+    };
+    if value("transfer-encoding").is_some() {
+        loop {
+            match httparse::parse_chunk_size(buffer) {
+                Ok(httparse::Status::Complete((start, size))) => {
+                    let size = usize::try_from(size).unwrap_or(usize::MAX);
+                    let end = start.saturating_add(size).saturating_add(2);
+                    while buffer.len() < end {
+                        if !fill(stream, buffer).await? {
+                            return Ok(None);
+                        }
+                    }
+                    request.body.extend_from_slice(&buffer[start..start + size]);
+                    buffer.drain(..end);
+                    if size == 0 {
+                        return Ok(Some(request));
+                    }
+                }
+                Ok(httparse::Status::Partial) => {
+                    if !fill(stream, buffer).await? {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(io::Error::other(error.to_string())),
+            }
+        }
+    }
+    let length = value("content-length").and_then(|length| length.parse().ok());
+    let length: usize = length.unwrap_or_default();
+    while buffer.len() < length {
+        if !fill(stream, buffer).await? {
+            return Ok(None);
+        }
+    }
+    request.body = buffer.drain(..length).collect();
+    Ok(Some(request))
+}
+
+async fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    let mut received = vec![0; 256 * 1024];
+    let count = stream.read(&mut received).await?;
+    buffer.extend_from_slice(&received[..count]);
+    Ok(count > 0)
+}
