@@ -504,7 +504,7 @@ async fn the_two_gates_are_passed_in_order_and_answer_differently() {
     let ada = || setup.call().bearer_auth(setup.token("ada"));
     for call in [ada(), ada().header("x-functions-key", "wrong")] {
         let response = call.send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
         assert!(!has_challenge(&response), "the host says nothing but no");
     }
     let let_in = ada().header("x-functions-key", KEY).send().await.unwrap();
@@ -520,8 +520,8 @@ async fn the_two_gates_are_passed_in_order_and_answer_differently() {
         (Party::AppServiceAuth, 401, "no bearer token"),
         (Party::AppServiceAuth, 401, "allowedAudiences"),
         (Party::AppServiceAuth, 403, "allowedApplications"),
-        (Party::FunctionsHost, 401, "no system key"),
-        (Party::FunctionsHost, 401, "not the system key"),
+        (Party::FunctionsHost, 403, "no system key"),
+        (Party::FunctionsHost, 403, "not the system key"),
     ] {
         let is_told = |(at, code, answer): &(Party, u16, String)| {
             (*at, *code) == (to, status) && answer.contains(reason)

@@ -13,11 +13,8 @@ fn call(app: &App) -> RequestBuilder {
         .body(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"HelloTool","arguments":{}}}"#)
 }
 
-async fn is_refused(app: &App, call: RequestBuilder) {
-    assert_eq!(
-        call.send().await.unwrap().status(),
-        StatusCode::UNAUTHORIZED
-    );
+async fn is_refused(app: &App, call: RequestBuilder, status: StatusCode) {
+    assert_eq!(call.send().await.unwrap().status(), status);
     assert_eq!(app.sandbox.handler().invocations(), 0);
 }
 
@@ -27,6 +24,7 @@ async fn a_call_without_a_token_never_reaches_the_handler() {
     is_refused(
         &app,
         call(&app).header("x-functions-key", app.sandbox.system_key().unwrap()),
+        StatusCode::UNAUTHORIZED,
     )
     .await;
 }
@@ -37,6 +35,8 @@ async fn a_call_without_the_system_key_never_reaches_the_handler() {
     is_refused(
         &app,
         call(&app).bearer_auth(app.sandbox.cloud().access_token("ada").unwrap()),
+        // To the host, the caller has proved who they are.
+        StatusCode::FORBIDDEN,
     )
     .await;
 }
@@ -54,7 +54,7 @@ async fn a_call_with_another_apps_token_never_reaches_the_handler() {
     let call = call(&app)
         .bearer_auth(token)
         .header("x-functions-key", app.sandbox.system_key().unwrap());
-    is_refused(&app, call).await;
+    is_refused(&app, call, StatusCode::UNAUTHORIZED).await;
 }
 
 #[tokio::test]

@@ -21,6 +21,11 @@ pub async fn check(root: &Path, azurite: &Azurite) -> Vec<Finding> {
     findings.push(Finding::ok(
         "the Functions host can read host.json and local.settings.json",
     ));
+    findings.extend(
+        app.warnings
+            .iter()
+            .map(|warning| Finding::fail(warning.to_string(), "correct the file or the setting")),
+    );
     findings.push(settings(&app.local_settings));
     findings.push(handler(root, &app.host.custom_handler.executable));
     let storage = app.local_settings.get("AzureWebJobsStorage");
@@ -146,6 +151,16 @@ mod tests {
         let app = app();
         edit(&app, "host.json", r#""2.0""#, r#""1.0""#);
         assert_fault(&app, "host.json", "correct the file").await;
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_the_host_leaves_out_is_found() {
+        let app = app();
+        let tool = tools::registry().definitions()[0].name;
+        let file = format!("{tool}/function.json");
+        edit(&app, &file, "\"description\"", "\"explanation\"");
+        let fault = format!("the host leaves {tool} out: {file}: bindings[0].description");
+        assert_fault(&app, &fault, "correct the file").await;
     }
 
     #[tokio::test]
