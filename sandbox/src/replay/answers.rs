@@ -16,7 +16,7 @@ use crate::functions_host::{
 };
 
 /// In place of the recorded five seconds.
-const FUNCTION_TIMEOUT: Duration = Duration::from_secs(2);
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Deserialize)]
 struct Row {

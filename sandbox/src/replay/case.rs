@@ -18,6 +18,16 @@ pub(super) struct Case {
     pub exchanges: Vec<Exchange>,
 }
 
+impl Case {
+    /// Whether a call in it is never answered by the handler.
+    pub(super) fn is_timed_out(&self) -> bool {
+        std::iter::once(&self.single)
+            .chain(&self.steps)
+            .filter_map(|step| step.response.as_ref())
+            .any(|response| response.seconds.is_some())
+    }
+}
+
 /// A request, its response and what reached the handler.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -54,6 +64,8 @@ pub(super) struct Response {
     pub first: Option<SseEvent>,
     /// `complete`, or `stopped` where the recorder did not wait for the end.
     pub ended: Option<String>,
+    /// How long the response took, where that matters: until the time of a call was over.
+    pub seconds: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

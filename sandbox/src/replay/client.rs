@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::case::SseEvent;
 
 /// Generous: the longest case is a body of 100 MiB on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A response that was read to its end, or as far as it was wanted.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::app_folder::{AppFolder, KEY};
 use super::case::{Call, Case, Exchange, Request, Response, Step, header};
-use super::client::{Connection, Received, exchange};
+use super::client::{self, Connection, Received, exchange};
 use super::scripted_handler::{Answer, ScriptedHandler};
 use super::{Outcome, Selection, body, compare};
 use crate::events::Events;
@@ -23,33 +23,41 @@ use crate::loopback;
 /// The files of the apps, by app and path.
 type Apps = BTreeMap<String, BTreeMap<String, Value>>;
 
-/// In place of the recorded six seconds.
-const FUNCTION_TIMEOUT: Duration = Duration::from_secs(2);
+/// In place of the recorded six seconds, for groups in which a call is never answered.
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Replays the cases beside an `apps.json`.
+/// Replays the cases beside an `apps.json`, the groups side by side.
 pub(super) async fn replay(apps_file: &Path, selection: Selection<'_>) -> io::Result<Vec<Outcome>> {
     let apps: Apps = super::read(apps_file)?;
     let folder = apps_file.parent().unwrap_or(Path::new("."));
+    let groups = groups(folder)?;
+    let selected = groups
+        .iter()
+        .filter(|group| selection.contains(&file_name(group)));
+    let replays = selected.map(|group| replay_group(&apps, group));
+    let outcomes = futures_util::future::try_join_all(replays).await?;
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+async fn replay_group(apps: &Apps, group: &Path) -> io::Result<Vec<Outcome>> {
+    let cases = super::files(group)?
+        .iter()
+        .map(|file| super::read(file))
+        .collect::<io::Result<Vec<Case>>>()?;
+    let is_timed_out = cases.iter().any(Case::is_timed_out);
     let mut outcomes = Vec::new();
-    for group in groups(folder)? {
-        let name = file_name(&group);
-        if !selection.contains(&name) {
-            continue;
-        }
-        let mut site: Option<Site> = None;
-        for file in super::files(&group)? {
-            let case: Case = super::read(&file)?;
-            let setting = Setting::of(&name, &case.name);
-            if site.as_ref().is_none_or(|site| site.setting != setting) {
-                site = Some(Site::start(&apps, setting).await?);
-            }
-            if let Some(site) = &site {
-                outcomes.push(Outcome {
-                    differences: site.play(&case).await,
-                    case: case.name,
-                });
-            }
-        }
+    let mut site: Option<Site> = None;
+    for case in cases {
+        let setting = Setting::of(&file_name(group), &case.name, is_timed_out);
+        let current = match site.take().filter(|site| site.setting == setting) {
+            Some(site) => site,
+            None => Site::start(apps, setting).await?,
+        };
+        outcomes.push(Outcome {
+            differences: current.play(&case).await,
+            case: case.name,
+        });
+        site = Some(current);
     }
     Ok(outcomes)
 }
@@ -80,6 +88,8 @@ struct Setting {
     is_state_plain: bool,
     /// `extensions.mcp.messageOptions.useAbsoluteUriForEndpoint` is true.
     is_endpoint_absolute: bool,
+    /// Some calls are never answered.
+    is_timed_out: bool,
 }
 
 impl Setting {
@@ -98,7 +108,7 @@ impl Setting {
         files
     }
 
-    fn of(group: &str, case: &str) -> Self {
+    fn of(group: &str, case: &str, is_timed_out: bool) -> Self {
         Self {
             app: match group {
                 "empty" | "odd" => group.to_owned(),
@@ -113,6 +123,7 @@ impl Setting {
             has_encryption_key: !group.starts_with("no-encryption-key-"),
             is_state_plain: group.starts_with("plain-state-"),
             is_endpoint_absolute: group == "plain-state-sse",
+            is_timed_out,
         }
     }
 }
@@ -150,7 +161,11 @@ impl Site {
                 options.platform = setting.platform;
                 options.answers_any_host = true;
                 options.has_encryption_key = setting.has_encryption_key;
-                options.function_timeout = Some(FUNCTION_TIMEOUT);
+                options.function_timeout = Some(if setting.is_timed_out {
+                    FUNCTION_TIMEOUT
+                } else {
+                    client::PATIENCE
+                });
                 options.timings = HostTimings {
                     grace: Duration::from_millis(200),
                     ..HostTimings::default()

@@ -50,15 +50,13 @@ struct Answer {
 /// Replays the cases.
 pub(super) async fn replay(file: &Path) -> io::Result<Vec<Outcome>> {
     let cases: Vec<Case> = super::read(file)?;
-    let mut outcomes = Vec::new();
-    for case in cases {
-        let name = format!("options.json/{}", case.case);
-        outcomes.push(Outcome {
-            case: name,
-            differences: differences(&case).await?,
-        });
-    }
-    Ok(outcomes)
+    let replays = cases.iter().map(async |case| {
+        Ok::<_, io::Error>(Outcome {
+            case: format!("options.json/{}", case.case),
+            differences: differences(case).await?,
+        })
+    });
+    futures_util::future::try_join_all(replays).await
 }
 
 async fn differences(case: &Case) -> io::Result<Vec<String>> {
