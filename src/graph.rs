@@ -22,6 +22,9 @@ use crate::{
     outbound_credential::{Error as CredentialError, OutboundCredential, busy_message},
 };
 
+/// What Microsoft Graph is called to users.
+const SERVICE: &str = "Microsoft Graph";
+
 /// Base64 with or without padding: Microsoft's services differ.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -93,7 +96,8 @@ impl GraphClient {
     /// Reads a resource, such as `&["v1.0", "me", "messages"]` with `&[("$top", "5")]`.
     ///
     /// Segments and values may come from a model: they are encoded, so none of them leads elsewhere.
-    /// When Microsoft Graph revokes the token (continuous access evaluation), it is exchanged once more.
+    /// When Microsoft Graph does not accept the token, perhaps any more (continuous access evaluation), it is exchanged
+    /// once more. When Microsoft Graph has asked the user to wait, it is not called before.
     pub async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],
@@ -101,12 +105,18 @@ impl GraphClient {
     ) -> Result<T, Failure> {
         let url = resource(&self.root, path, query);
         let scope = format!("{}.default", self.root);
+        if let Some(wait) = self.credential.remaining_wait(SERVICE).await {
+            return Err(
+                unavailable(Some(wait)).with_detail("Microsoft Graph: asked to be left alone")
+            );
+        }
         let token = self.credential.token(&[&scope]).await?;
         let mut reply = self.send(url.clone(), &token).await?;
-        if let Some(claims) = claims_challenge(&reply) {
+        if reply.status == StatusCode::UNAUTHORIZED {
+            let claims = claims_challenge(&reply);
             let token = self
                 .credential
-                .token_with_claims(&[&scope], &token, &claims)
+                .token_in_place_of(&token, &[&scope], claims.as_deref())
                 .await?;
             reply = self.send(url, &token).await?;
             if claims_challenge(&reply).is_some() {
@@ -120,6 +130,9 @@ impl GraphClient {
             self.credential.forget(&[&scope]).await;
         }
         if reply.status != StatusCode::OK {
+            if let Some(wait) = reply.retry_after().filter(|_| reply.is_unavailable()) {
+                self.credential.note_wait(SERVICE, wait).await;
+            }
             return Err(failure(&reply));
         }
         serde_json::from_slice(&reply.body).map_err(|_| unreadable(&reply))
@@ -199,7 +212,7 @@ fn unavailable(retry_after: Option<Duration>) -> Failure {
     Failure::new(
         "graph_unavailable",
         Remedy::Wait,
-        busy_message("Microsoft Graph", retry_after),
+        busy_message(SERVICE, retry_after),
     )
 }
 

@@ -2,7 +2,8 @@
 //! managed identity endpoint.
 //!
 //! - https, or plain http to this machine itself; no redirects; bodies up to [`MAX_BODY`].
-//! - A request may take [`HOP_TIMEOUT`] and never longer than what its tool call has left.
+//! - A request may take [`HOP_TIMEOUT`] and never longer than what its tool call has left. What a fetch gets is for
+//!   other calls too, so it has [`SHARED_FETCH_TIME`], whatever the call that started it has left.
 //! - One retry after a broken connection or a 500, 502, 503 or 504, after a short random pause; after a `Retry-After`
 //!   (also of a 429) when that fits into what is left.
 //!
@@ -12,7 +13,7 @@ use std::{
     fmt,
     net::IpAddr,
     sync::{
-        LazyLock,
+        Arc, LazyLock,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -28,16 +29,20 @@ use reqwest::{
 pub const MAX_BODY: usize = 1024 * 1024;
 /// How long one request may take.
 pub const HOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a fetch may take that several calls wait for.
+const SHARED_FETCH_TIME: Duration = HOP_TIMEOUT.saturating_mul(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// What a repeated request needs to be worth sending.
 const LEAST_TIME_FOR_A_RETRY: Duration = Duration::from_millis(500);
 const RETRY_PAUSE_MS: std::ops::Range<u64> = 50..250;
 
-/// What one tool call may spend, and what it has spent.
+/// What one tool call, or one fetch that several of them wait for, may spend, and what it has spent.
 #[derive(Debug)]
 pub struct CallBudget {
     deadline: Instant,
     requests: AtomicU32,
+    /// The call that started the fetch, if this is a fetch's.
+    started_by: Option<Arc<CallBudget>>,
 }
 
 impl CallBudget {
@@ -46,7 +51,16 @@ impl CallBudget {
         Self {
             deadline: Instant::now() + duration,
             requests: AtomicU32::new(0),
+            started_by: None,
         }
+    }
+
+    /// A budget, from now, of a fetch that this call starts and others may wait for.
+    pub fn for_shared_fetch(self: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Self {
+            started_by: Some(self.clone()),
+            ..Self::new(SHARED_FETCH_TIME)
+        })
     }
 
     /// What is left.
@@ -54,9 +68,19 @@ impl CallBudget {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Requests sent so far, retries included.
+    /// Requests sent so far, retries included: those of the call itself, and of the fetches that it started. What
+    /// other calls fetch, and this one waits for, counts for them.
     pub fn requests(&self) -> u32 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    fn count_request(&self) {
+        match &self.started_by {
+            Some(call) => call.count_request(),
+            None => {
+                self.requests.fetch_add(1, Ordering::Relaxed);
+            }
+        }
     }
 }
 
@@ -192,7 +216,7 @@ async fn send_once(
         return Err(SendError::TimedOut);
     }
     *request.timeout_mut() = Some(timeout);
-    budget.requests.fetch_add(1, Ordering::Relaxed);
+    budget.count_request();
     let mut response = client.execute(request).await.map_err(SendError::from)?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -317,6 +341,18 @@ mod tests {
             Some(SendError::TimedOut)
         );
         assert_eq!(budget.requests(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_shared_fetch_has_its_own_time_and_counts_for_the_call_that_started_it() {
+        let call = Arc::new(CallBudget::new(Duration::ZERO));
+        let fetch = call.for_shared_fetch();
+        let nested = fetch.for_shared_fetch();
+        for budget in [&fetch, &nested] {
+            let reply = sent_to(&[OK], budget).await.unwrap();
+            assert_eq!(reply.status, StatusCode::OK);
+        }
+        assert_eq!(call.requests(), 2);
     }
 
     #[test]

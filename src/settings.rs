@@ -22,11 +22,22 @@ pub mod names {
     pub const MANAGED_IDENTITY_CLIENT_ID: &str = "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID";
     /// Comma-separated ids of the tenants whose users may call.
     pub const ALLOWED_TENANTS: &str = "WEBSITE_AUTH_AAD_ALLOWED_TENANTS";
-    /// `<identifier URI>/<scope>`: what MCP clients ask a token for. Optional.
+    /// Comma-separated client ids of the MCP clients that may call. Optional: any that App Service Authentication lets in.
+    ///
+    /// App Service keeps its own list, `allowedApplications`, in the authentication settings and tells nobody of it.
+    pub const ALLOWED_CLIENTS: &str = "ALLOWED_CLIENT_APPLICATIONS";
+    /// `true` if a browser session's id token (`X-MS-TOKEN-AAD-ID-TOKEN`) proves the caller like an access token. Optional:
+    /// `false`, since id tokens are not meant for APIs.
+    pub const ACCEPT_ID_TOKENS: &str = "ACCEPT_ID_TOKENS";
+    /// `<identifier URI>/<scope>`: what MCP clients ask a token for. Optional: `api://<client id>/user_impersonation`.
+    ///
+    /// Such as `api://<client id>/user_impersonation` or, for an identifier URI that is the endpoint's own,
+    /// `https://<host>/runtime/webhooks/mcp/user_impersonation`. Of several, the first is what a caller's token must hold;
+    /// those of the same scope under other identifier URIs add these to the audiences.
     pub const DEFAULT_SCOPES: &str = "WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES";
     /// Audience of the managed identity's assertion. Optional: the cloud's.
     pub const TOKEN_EXCHANGE_AUDIENCE: &str = "TokenExchangeAudience";
-    /// Public host name of the app, for the consent link; set by the platform.
+    /// Public host name of the app, for the consent link and as an audience; set by the platform.
     pub const HOSTNAME: &str = "WEBSITE_HOSTNAME";
     /// Managed identity endpoint, set by the platform; its presence means "in Azure".
     pub const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
@@ -46,6 +57,8 @@ pub mod names {
 
 const DEFAULT_CALL_BUDGET: Duration = Duration::from_secs(20);
 const DEFAULT_SCOPE: &str = "user_impersonation";
+/// Where the Functions host's MCP extension is reached.
+const MCP_ENDPOINT: &str = "/runtime/webhooks/mcp";
 
 /// The handler's settings.
 #[derive(Clone, Debug)]
@@ -79,12 +92,17 @@ pub enum Identity {
 pub struct CallerIdentity {
     /// Client id of this app's registration.
     pub client_id: String,
-    /// Audiences a caller's token may carry: the client id and the identifier URI.
+    /// Audiences a caller's token may carry, which are the names of the registration: the client id, `api://` and the
+    /// client id, the identifier URIs of the scopes that clients ask for, the endpoint's URL and its origin.
     pub audiences: Vec<String>,
     /// The scope that a caller's token must hold.
     pub scope: String,
     /// Tenants whose users may call; never empty.
     pub allowed_tenants: Vec<TenantId>,
+    /// Client ids of the MCP clients that may call; empty if any may.
+    pub allowed_clients: Vec<String>,
+    /// Whether an id token of App Service's token store proves the caller.
+    pub accepts_id_tokens: bool,
     /// Client id of the managed identity.
     pub managed_identity_client_id: String,
     /// Audience of the managed identity's assertion.
@@ -93,6 +111,20 @@ pub struct CallerIdentity {
     pub authority: Url,
     /// Public host name of this app; without it, no consent link can be given.
     pub hostname: Option<String>,
+}
+
+impl CallerIdentity {
+    /// Where this app is reached, as `https://<host>`.
+    pub fn origin(&self) -> Option<String> {
+        self.hostname.as_deref().map(origin)
+    }
+}
+
+fn origin(hostname: &str) -> String {
+    let host = hostname.split(':').next().unwrap_or(hostname);
+    let is_local = ["127.0.0.1", "localhost"].contains(&host);
+    let scheme = if is_local { "http" } else { "https" };
+    format!("{scheme}://{hostname}")
 }
 
 /// A tenant's id: a GUID in lower case, so it is safe in a URL's path and two of them compare as text.
@@ -232,12 +264,20 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             .split(',')
             .map(|tenant| parse(names::ALLOWED_TENANTS, tenant.trim()))
             .collect::<Result<_, _>>()?;
-        let (identifier_uri, scope) = self.identifier_uri_and_scope(&client_id)?;
+        let hostname = self.text(names::HOSTNAME);
+        let (identifier_uris, scope) = self.identifier_uris_and_scope()?;
+        let mut audiences = vec![client_id.clone(), format!("api://{client_id}")];
+        audiences.extend(identifier_uris);
+        if let Some(origin) = hostname.as_deref().map(origin) {
+            audiences.extend([format!("{origin}{MCP_ENDPOINT}"), origin]);
+        }
         Ok(CallerIdentity {
-            audiences: vec![client_id.clone(), identifier_uri],
+            audiences,
             client_id,
             scope,
             allowed_tenants,
+            allowed_clients: self.list(names::ALLOWED_CLIENTS),
+            accepts_id_tokens: self.parsed(names::ACCEPT_ID_TOKENS)?.unwrap_or(false),
             managed_identity_client_id: self.required(
                 names::MANAGED_IDENTITY_CLIENT_ID,
                 "name the managed identity whose federated credential the app registration trusts",
@@ -246,27 +286,40 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
                 .text(names::TOKEN_EXCHANGE_AUDIENCE)
                 .unwrap_or_else(|| cloud.token_exchange_audience().into()),
             authority: self.endpoint(names::AUTHORITY_HOST, cloud.authority())?,
-            hostname: self.text(names::HOSTNAME),
+            hostname,
         })
     }
 
-    /// Splits `api://<id>/user_impersonation`; of several scopes the first counts.
-    fn identifier_uri_and_scope(&self, client_id: &str) -> Result<(String, String), SettingsError> {
+    /// The entries of a comma-separated list; empty ones do not count.
+    fn list(&self, name: &'static str) -> Vec<String> {
+        let list = self.text(name).unwrap_or_default();
+        let entries = list.split(',').map(|entry| entry.trim().to_owned());
+        entries.filter(|entry| !entry.is_empty()).collect()
+    }
+
+    /// Splits `api://<id>/user_impersonation`. The first scope counts; of the others, those that are the same scope under
+    /// another identifier URI, and not those of other APIs.
+    fn identifier_uris_and_scope(&self) -> Result<(Vec<String>, String), SettingsError> {
         let Some(scopes) = self.text(names::DEFAULT_SCOPES) else {
-            return Ok((format!("api://{client_id}"), DEFAULT_SCOPE.into()));
+            return Ok((Vec::new(), DEFAULT_SCOPE.into()));
         };
-        scopes
-            .split([' ', ','])
-            .next()
-            .and_then(|scope| scope.rsplit_once('/'))
-            .filter(|(identifier_uri, scope)| !identifier_uri.is_empty() && !scope.is_empty())
-            .map(|(identifier_uri, scope)| (identifier_uri.to_owned(), scope.to_owned()))
-            .ok_or_else(|| SettingsError {
-                name: names::DEFAULT_SCOPES,
-                problem:
-                    "must be <identifier URI>/<scope>, such as api://<client id>/user_impersonation"
-                        .into(),
-            })
+        let mut scopes = scopes.split([' ', ',']).map(|scope| {
+            scope
+                .rsplit_once('/')
+                .filter(|(uri, scope)| !uri.is_empty() && !scope.is_empty())
+        });
+        let (identifier_uri, scope) = scopes.next().flatten().ok_or_else(|| SettingsError {
+            name: names::DEFAULT_SCOPES,
+            problem:
+                "must be <identifier URI>/<scope>, such as api://<client id>/user_impersonation"
+                    .into(),
+        })?;
+        let others = scopes.flatten().filter(|(_, other)| *other == scope);
+        let identifier_uris = std::iter::once(identifier_uri).chain(others.map(|(uri, _)| uri));
+        Ok((
+            identifier_uris.map(str::to_owned).collect(),
+            scope.to_owned(),
+        ))
     }
 
     fn endpoint(&self, name: &'static str, default: &str) -> Result<Url, SettingsError> {
@@ -374,6 +427,7 @@ mod tests {
                 "11111111-2222-3333-4444-555555555555,",
             ),
             (names::DEFAULT_SCOPES, "user_impersonation"),
+            (names::ACCEPT_ID_TOKENS, "perhaps"),
             (names::CLOUD, "Mars"),
             (names::AUTHORITY_HOST, "http://login.example"),
             (names::AUTHORITY_HOST, "https://login.example/path"),
@@ -417,8 +471,46 @@ mod tests {
 
     #[test]
     fn the_identifier_uri_and_the_scope_come_from_the_scope_that_clients_ask_for() {
-        let caller = caller(&[(names::DEFAULT_SCOPES, "api://contoso/mcp/use other")]);
-        assert_eq!(caller.audiences, ["app", "api://contoso/mcp"]);
-        assert_eq!(caller.scope, "use");
+        let contoso = caller(&[(names::DEFAULT_SCOPES, "api://contoso/mcp/use other")]);
+        assert_eq!(contoso.audiences, ["app", "api://app", "api://contoso/mcp"]);
+        assert_eq!(contoso.scope, "use");
+
+        let several = "https://mcp.contoso.example/runtime/webhooks/mcp/use,api://contoso/mcp/use \
+                       https://graph.microsoft.com/User.Read";
+        let several = caller(&[(names::DEFAULT_SCOPES, several)]);
+        let audiences = [
+            "app",
+            "api://app",
+            "https://mcp.contoso.example/runtime/webhooks/mcp",
+            "api://contoso/mcp",
+        ];
+        assert_eq!(several.audiences, audiences);
+        assert_eq!(several.scope, "use");
+    }
+
+    #[test]
+    fn the_endpoint_and_its_origin_are_audiences_where_the_host_is_known() {
+        let deployed = caller(&[(names::HOSTNAME, "app.azurewebsites.net")]);
+        let audiences = [
+            "app",
+            "api://app",
+            "https://app.azurewebsites.net/runtime/webhooks/mcp",
+            "https://app.azurewebsites.net",
+        ];
+        assert_eq!(deployed.audiences, audiences);
+        let sandbox = caller(&[(names::HOSTNAME, "127.0.0.1:7071")]);
+        assert_eq!(sandbox.origin().as_deref(), Some("http://127.0.0.1:7071"));
+    }
+
+    #[test]
+    fn clients_and_id_tokens_are_as_the_settings_say() {
+        let unset = caller(&[]);
+        assert!(unset.allowed_clients.is_empty() && !unset.accepts_id_tokens);
+        let set = caller(&[
+            (names::ALLOWED_CLIENTS, "editor, inspector,"),
+            (names::ACCEPT_ID_TOKENS, "true"),
+        ]);
+        assert_eq!(set.allowed_clients, ["editor", "inspector"]);
+        assert!(set.accepts_id_tokens);
     }
 }

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::error::{Error, Kind};
 use crate::{
@@ -53,8 +54,9 @@ struct ClientPrincipal<'a> {
 struct Claim<'a> {
     #[serde(borrow)]
     typ: Cow<'a, str>,
+    /// Read for the tenant's claim only: others may be of any type.
     #[serde(borrow)]
-    val: Cow<'a, str>,
+    val: Option<&'a RawValue>,
 }
 
 impl From<DuplicateHeader> for Error {
@@ -120,7 +122,11 @@ fn tenant(principal: &str) -> Result<TenantId, Error> {
         .claims
         .iter()
         .filter(|claim| TENANT_CLAIMS.contains(&&*claim.typ))
-        .map(|claim| claim.val.parse::<TenantId>());
+        .filter_map(|claim| claim.val)
+        .map(|val| {
+            let text: Cow<'_, str> = serde_json::from_str(val.get()).map_err(|_| ())?;
+            text.parse::<TenantId>().map_err(|_| ())
+        });
     let tenant = tenants
         .next()
         .ok_or_else(|| refused("names no tenant"))?
@@ -188,6 +194,17 @@ mod tests {
                 tenant(&principal(&[(name, TENANT)])).unwrap().as_str(),
                 TENANT
             );
+        }
+    }
+
+    #[test]
+    fn a_claim_without_a_text_does_not_refuse_the_user() {
+        for value in ["null", "1", "[]", r#"{"a":"b"}"#] {
+            let json = format!(
+                r#"{{"claims":[{{"typ":"email","val":{value}}},{{"typ":"name"}},{{"typ":"tid","val":null}},{{"typ":"tid","val":"{TENANT}"}}]}}"#
+            );
+            let principal = BASE64_STANDARD.encode(json);
+            assert_eq!(tenant(&principal).unwrap().as_str(), TENANT, "{value}");
         }
     }
 

@@ -18,6 +18,7 @@ use reqwest::{
     Method, Request,
     header::{HeaderName, HeaderValue},
 };
+use serde_json::{Map, Value};
 
 use super::{
     error::{Error, Kind},
@@ -53,17 +54,17 @@ impl ClientAssertion {
     pub async fn get(&self, budget: &Arc<CallBudget>) -> Result<Secret, Error> {
         self.tokens
             .get((), || {
-                fetch(self.identity.clone(), self.scope.clone(), budget.clone())
+                let budget = budget.for_shared_fetch();
+                fetch(self.identity.clone(), self.scope.clone(), budget)
             })
             .await
     }
 
     /// Forgets `assertion`, which Entra ID refused.
     pub async fn forget(&self, assertion: &Secret) {
-        // Another call may have got a new one in the meantime.
-        if self.tokens.peek(&()).await.as_ref() == Some(assertion) {
-            self.tokens.forget(&()).await;
-        }
+        self.tokens
+            .forget_if(&(), |current| current == assertion)
+            .await;
     }
 }
 
@@ -147,7 +148,46 @@ impl HttpClient for BudgetedTransport {
         Ok(AsyncRawResponse::from_bytes(
             reply.status.as_u16().into(),
             Headers::new(),
-            reply.body,
+            with_expiry_as_text(reply.body),
         ))
+    }
+}
+
+/// `azure_identity` reads `expires_on` as App Service sends it, a string of seconds. Other hosts of the protocol send a
+/// number.
+fn with_expiry_as_text(body: Vec<u8>) -> Vec<u8> {
+    let Ok(mut answer) = serde_json::from_slice::<Map<String, Value>>(&body) else {
+        return body;
+    };
+    match answer.get_mut("expires_on") {
+        Some(expires_on) if expires_on.is_number() => {
+            *expires_on = expires_on.to_string().into();
+            Value::Object(answer).to_string().into_bytes()
+        }
+        _ => body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expiry_that_is_a_number_becomes_text_and_all_else_stays() {
+        let with_expiry =
+            |body: &str| String::from_utf8(with_expiry_as_text(body.as_bytes().to_vec())).unwrap();
+        assert_eq!(
+            with_expiry(r#"{"access_token":"t","expires_on":1800000000}"#),
+            r#"{"access_token":"t","expires_on":"1800000000"}"#
+        );
+        for other in [
+            r#"{"expires_on": "1800000000"}"#,
+            r#"{"expires_on": null}"#,
+            "[1]",
+            "<html>",
+            "",
+        ] {
+            assert_eq!(with_expiry(other), other);
+        }
     }
 }

@@ -24,6 +24,8 @@ use tokio::process::Command;
 use super::{
     error::{Error, Kind},
     refreshing_cache::{Perishable, RefreshingCache},
+    throttle::Throttle,
+    user_assertion::TokenDigest,
 };
 use crate::settings::TenantId;
 
@@ -39,6 +41,7 @@ const TOOL_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct DeveloperCredential {
     tenant: Option<TenantId>,
     tokens: RefreshingCache<String, AccessToken>,
+    throttle: Throttle,
 }
 
 impl DeveloperCredential {
@@ -47,12 +50,30 @@ impl DeveloperCredential {
         Self {
             tenant,
             tokens: RefreshingCache::new(CAPACITY),
+            throttle: Throttle::new(),
         }
+    }
+
+    /// Which services want to be left alone; there is but one developer.
+    pub fn throttle(&self) -> (&Throttle, &TokenDigest) {
+        (&self.throttle, &[0; 32])
     }
 
     /// Forgets the token for `scope`: the next call asks the tools again.
     pub async fn forget(&self, scope: &str) {
         self.tokens.forget(&scope.to_owned()).await;
+    }
+
+    /// A token for `scope` in place of `refused`, which a service did not accept.
+    pub async fn token_in_place_of(
+        &self,
+        refused: &AccessToken,
+        scope: &str,
+    ) -> Result<AccessToken, Error> {
+        self.tokens
+            .forget_if(&scope.to_owned(), |token| token.token == refused.token)
+            .await;
+        self.token(scope).await
     }
 
     /// A token for `scope`.

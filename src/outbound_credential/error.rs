@@ -1,7 +1,8 @@
 //! Why no token can be had for a call: one kind per thing that somebody must do.
 //!
 //! Source of the codes: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>. Entra ID asks
-//! to decide by `error`, `suberror` and `claims`; the codes only choose the words.
+//! to decide by `error`, `suberror` and `claims`, since codes are added and change; so these decide where no code is
+//! known. A known code says more precisely who must do what.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -33,6 +34,8 @@ pub enum Kind {
     TokenExpired,
     /// The caller's tenant may not call.
     TenantNotAllowed,
+    /// The caller's MCP client may not call.
+    ClientNotAllowed,
     /// The caller is an application without a user.
     AppOnlyCaller,
     /// The user has not consented to what the tool needs.
@@ -44,11 +47,19 @@ pub enum Kind {
     InteractionRequired,
     /// A Conditional Access policy forbids it.
     BlockedByPolicy,
+    /// A Conditional Access policy forbids it from the user's device.
+    DeviceNotAllowed,
+    /// The user's account is disabled.
+    AccountDisabled,
+    /// The user's account is not in the tenant.
+    UnknownAccount,
+    /// The app is for assigned users, and this user is not.
+    NotAssigned,
     /// Entra ID does not accept the managed identity as the app's proof.
     FederatedCredential,
     /// The managed identity endpoint does not give a token.
     ManagedIdentity,
-    /// The app is not in the tenant, or the user is not.
+    /// The app is not in the tenant.
     WrongTenant,
     /// Something is down or busy.
     Unavailable {
@@ -105,11 +116,30 @@ impl Error {
 
     /// How long the same question would get the same answer, if that is known.
     pub fn remembered_for(&self) -> Option<Duration> {
-        matches!(
-            self.kind,
-            Kind::ConsentRequired { .. } | Kind::InteractionRequired | Kind::BlockedByPolicy
-        )
-        .then_some(REFUSAL_MEMORY)
+        match self.kind {
+            Kind::WrongAudience
+            | Kind::TokenExpired
+            | Kind::AppOnlyCaller
+            | Kind::ConsentRequired { .. }
+            | Kind::InteractionRequired
+            | Kind::BlockedByPolicy
+            | Kind::DeviceNotAllowed
+            | Kind::AccountDisabled
+            | Kind::UnknownAccount
+            | Kind::NotAssigned
+            | Kind::FederatedCredential
+            | Kind::ManagedIdentity
+            | Kind::WrongTenant
+            | Kind::Unexpected => Some(REFUSAL_MEMORY),
+            // A service recovers at any time, and a developer signs in at any time. The rest costs no request to find
+            // out again, and whoever sends forged tokens must not fill a cache.
+            Kind::Unavailable { .. }
+            | Kind::DeveloperSignIn
+            | Kind::NotSignedIn
+            | Kind::TokenRefused
+            | Kind::TenantNotAllowed
+            | Kind::ClientNotAllowed => None,
+        }
     }
 
     /// The kind's name in the log.
@@ -120,10 +150,15 @@ impl Error {
             Kind::WrongAudience => "wrong_audience",
             Kind::TokenExpired => "token_expired",
             Kind::TenantNotAllowed => "tenant_not_allowed",
+            Kind::ClientNotAllowed => "client_not_allowed",
             Kind::AppOnlyCaller => "app_only_caller",
             Kind::ConsentRequired { .. } => "consent_required",
             Kind::InteractionRequired => "interaction_required",
             Kind::BlockedByPolicy => "blocked_by_policy",
+            Kind::DeviceNotAllowed => "device_not_allowed",
+            Kind::AccountDisabled => "account_disabled",
+            Kind::UnknownAccount => "unknown_account",
+            Kind::NotAssigned => "not_assigned",
             Kind::FederatedCredential => "federated_credential",
             Kind::ManagedIdentity => "managed_identity",
             Kind::WrongTenant => "wrong_tenant",
@@ -139,10 +174,15 @@ impl Error {
             | Kind::TokenRefused
             | Kind::TokenExpired
             | Kind::TenantNotAllowed
+            | Kind::ClientNotAllowed
             | Kind::AppOnlyCaller
             | Kind::ConsentRequired { .. }
             | Kind::InteractionRequired
             | Kind::BlockedByPolicy
+            | Kind::DeviceNotAllowed
+            | Kind::AccountDisabled
+            | Kind::UnknownAccount
+            | Kind::NotAssigned
             | Kind::DeveloperSignIn => Remedy::User,
             Kind::WrongAudience
             | Kind::FederatedCredential
@@ -160,14 +200,19 @@ impl Error {
             Kind::WrongAudience => "Your sign-in was made for another app than this MCP server. Please tell whoever runs this server.".into(),
             Kind::TokenExpired => "Your sign-in has expired. Reconnect this MCP server in your client, then run the tool again.".into(),
             Kind::TenantNotAllowed => "Your organisation's accounts may not use this MCP server. Sign in with another account, or ask whoever runs this server to admit your organisation.".into(),
+            Kind::ClientNotAllowed => "Your MCP client may not use this server. Use another client, or ask whoever runs this server to admit it.".into(),
             Kind::AppOnlyCaller => "This tool acts as a signed-in user, and your client called it as an application. Sign in as a user.".into(),
             Kind::ConsentRequired { link: Some(link) } => format!("This tool needs your permission to use Microsoft Graph for you. Open {link} once, sign in and accept, then run the tool again. Where it asks for an administrator's approval, an administrator must consent for the app."),
             Kind::ConsentRequired { link: None } => "This tool needs your permission to use Microsoft Graph for you. Ask whoever runs this server for its sign-in page, or an administrator to consent for the app.".into(),
             Kind::InteractionRequired => "Your organisation asks you to sign in again, perhaps with a second factor, before this tool may act for you. Disconnect this MCP server in your client, connect it again and sign in.".into(),
             Kind::BlockedByPolicy => "A policy of your organisation does not let this tool act for you from here. Ask your administrator about Conditional Access for this app.".into(),
+            Kind::DeviceNotAllowed => "Your organisation lets this tool act for you only from a device that it manages. Sign in to this MCP server on such a device, or ask your administrator.".into(),
+            Kind::AccountDisabled => "Your account is disabled. Ask your administrator to enable it, or sign in to this MCP server with another account.".into(),
+            Kind::UnknownAccount => "Your account is not in the directory of this MCP server. Sign in with another account, or ask whoever runs this server to invite yours.".into(),
+            Kind::NotAssigned => "This MCP server is for assigned users only, and you are not one of them. Ask your administrator to assign you to it.".into(),
             Kind::FederatedCredential => "This server could not prove its identity to Entra ID. Right after a deployment that can take some minutes; otherwise please tell whoever runs this server.".into(),
             Kind::ManagedIdentity => "This server has no working identity of its own. Please tell whoever runs this server.".into(),
-            Kind::WrongTenant => "This server or your account is not set up in your organisation's directory. Please tell whoever runs this server.".into(),
+            Kind::WrongTenant => "This server is not set up in your organisation's directory. Please tell whoever runs this server.".into(),
             Kind::Unavailable { service, retry_after } => busy_message(service, *retry_after),
             Kind::DeveloperSignIn => "No developer tool is signed in. Run `az login` (or `azd auth login`, or `Connect-AzAccount`) in a terminal, then run the tool again.".into(),
             Kind::Unexpected => "Signing in to Microsoft Graph for you failed in an unexpected way. Please tell whoever runs this server.".into(),
@@ -178,10 +223,17 @@ impl Error {
         Some(match self.kind {
             Kind::NotSignedIn => "check that App Service Authentication requires authentication",
             Kind::WrongAudience => {
-                "make the registration issue v2 tokens for this app: requestedAccessTokenVersion 2, and the audience its client id or the identifier URI in WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES"
+                "make the registration issue v2 tokens for this app: requestedAccessTokenVersion 2, and the audience its client id or an identifier URI in WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES"
             }
             Kind::TenantNotAllowed => {
                 "add the tenant to WEBSITE_AUTH_AAD_ALLOWED_TENANTS if its users may call"
+            }
+            Kind::ClientNotAllowed => {
+                "add the client's id to ALLOWED_CLIENT_APPLICATIONS if it may call"
+            }
+            Kind::UnknownAccount => "invite the user as a guest if they may call",
+            Kind::NotAssigned => {
+                "assign the user, or a group of theirs, to the app under Enterprise applications"
             }
             Kind::ConsentRequired { link: None } => {
                 "set WEBSITE_HOSTNAME, so that users get a consent link"
@@ -192,9 +244,7 @@ impl Error {
             Kind::ManagedIdentity => {
                 "assign the user-assigned identity that OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID names to the function app"
             }
-            Kind::WrongTenant => {
-                "create the app's service principal in the user's tenant, or invite the user as a guest"
-            }
+            Kind::WrongTenant => "create the app's service principal in the user's tenant",
             Kind::Unexpected => {
                 "look up the AADSTS code at https://login.microsoftonline.com/error"
             }
@@ -297,37 +347,70 @@ impl EntraError {
         retry_after: Option<Duration>,
         consent_link: Option<&str>,
     ) -> Kind {
-        let has = |codes: &[u64]| self.codes.iter().any(|code| codes.contains(code));
-        if is_unavailable || has(&[50196]) {
-            Kind::Unavailable {
-                service: "Entra ID",
-                retry_after,
+        let consent_required = || Kind::ConsentRequired {
+            link: consent_link.map(str::to_owned),
+        };
+        let unavailable = || Kind::Unavailable {
+            service: "Entra ID",
+            retry_after,
+        };
+        if is_unavailable {
+            unavailable()
+        } else if self.suberror == "consent_required" {
+            consent_required()
+        } else if let Some(kind) = self.codes.iter().find_map(|code| kind_of_code(*code)) {
+            match kind {
+                Kind::ConsentRequired { .. } => consent_required(),
+                Kind::Unavailable { .. } => unavailable(),
+                kind => kind,
             }
-        } else if self.suberror == "consent_required" || has(&[65001]) {
-            Kind::ConsentRequired {
-                link: consent_link.map(str::to_owned),
-            }
-        } else if has(&[53003]) {
-            Kind::BlockedByPolicy
-        } else if has(&[500133]) {
-            Kind::TokenExpired
-        } else if self.error == "interaction_required"
-            || self.has_claims
-            || has(&[50076, 50079, 50158, 70043])
-        {
+        } else if self.has_claims || self.error == "interaction_required" {
             Kind::InteractionRequired
-        } else if has(&[500131, 50013]) {
-            Kind::WrongAudience
-        } else if has(&[7000114]) {
-            Kind::AppOnlyCaller
-        } else if has(&[70021, 700211, 700212, 700213, 7002138]) {
+        } else if self.error == "invalid_client" {
             Kind::FederatedCredential
-        } else if has(&[700016, 50020, 90072]) {
-            Kind::WrongTenant
         } else {
             Kind::Unexpected
         }
     }
+}
+
+/// What the codes mean that can come of an exchange on behalf of a user, and who must act.
+fn kind_of_code(code: u64) -> Option<Kind> {
+    Some(match code {
+        // Nobody has consented to what the tool needs.
+        65001 => Kind::ConsentRequired { link: None },
+        // A second factor: to be given, to be set up, at another provider.
+        50076 | 50079 | 50158 => Kind::InteractionRequired,
+        // Too old: the second factor, the sign-in of a session that may last so long, a refresh token, a grant.
+        50078 | 50089 | 70000 | 70008 | 70043 | 700082 => Kind::InteractionRequired,
+        // The password has expired or changed, or sessions were revoked.
+        50055 | 50133 | 50173 => Kind::InteractionRequired,
+        // The user's token has expired, is for another app, or is an application's.
+        500133 => Kind::TokenExpired,
+        50013 | 500131 => Kind::WrongAudience,
+        7000114 => Kind::AppOnlyCaller,
+        // The account is disabled; unknown, or a guest who was not invited; not assigned.
+        50057 => Kind::AccountDisabled,
+        50020 | 50034 | 90072 => Kind::UnknownAccount,
+        50105 => Kind::NotAssigned,
+        // The device is not compliant, not joined, not managed. Then all that a policy may forbid besides: the client,
+        // the place, the risk, setting up a second factor there. 53003 and most of 530xxx say no more.
+        53000 | 53001 | 530_002 | 530_003 => Kind::DeviceNotAllowed,
+        53002..=53004 | 530_000..=530_999 => Kind::BlockedByPolicy,
+        // The app's proof: its times, its signature; the federated credential's issuer, audience, subject.
+        700024 | 700027 => Kind::FederatedCredential,
+        70021 | 700211 | 700212 | 700213 | 7002138 => Kind::FederatedCredential,
+        // The app is not in the tenant.
+        700016 => Kind::WrongTenant,
+        // A permission that does not exist. It comes as `invalid_client`, and no other proof would help.
+        650053 => Kind::Unexpected,
+        // The same request too often.
+        50196 => Kind::Unavailable {
+            service: "Entra ID",
+            retry_after: None,
+        },
+        _ => return None,
+    })
 }
 
 impl fmt::Display for EntraError {
@@ -365,6 +448,128 @@ mod tests {
             kind(r#"{"error":"invalid_grant","claims":"{\"access_token\":{}}","error_codes":[1]}"#),
             Kind::InteractionRequired
         );
+    }
+
+    #[test]
+    fn an_unknown_code_is_judged_by_its_error() {
+        let unknown = |error: &str| kind(&format!(r#"{{"error":"{error}","error_codes":[1]}}"#));
+        assert_eq!(unknown("interaction_required"), Kind::InteractionRequired);
+        assert_eq!(unknown("invalid_client"), Kind::FederatedCredential);
+        assert_eq!(unknown("invalid_grant"), Kind::Unexpected);
+    }
+
+    #[test]
+    fn a_policy_without_a_word_of_its_own_is_still_a_policy() {
+        for code in [53002, 53004, 530_001, 530_031, 530_032, 530_035] {
+            let body =
+                format!(r#"{{"error":"invalid_grant","claims":"{{}}","error_codes":[{code}]}}"#);
+            assert_eq!(kind(&body), Kind::BlockedByPolicy, "{code}");
+        }
+    }
+
+    /// What MSAL makes of a refusal.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Msal {
+        /// `MsalUiRequiredException`: the user must do something.
+        UiRequired,
+        /// `MsalClaimsChallengeException`: the user must sign in with more.
+        ClaimsChallenge,
+        /// `MsalServiceException`: a fault of the app or of its set-up.
+        Service,
+    }
+
+    /// The classes of MSAL.NET 4.92, as it was run against the sandbox's Entra.
+    const MSAL: [(&str, Msal, &[u64]); 4] = [
+        (
+            "invalid_grant",
+            Msal::UiRequired,
+            &[
+                65001, 70043, 700082, 70000, 70008, 54005, 50013, 500131, 500133, 50020, 90072,
+                50089, 50148, 501481, 50196,
+            ],
+        ),
+        (
+            "invalid_grant",
+            Msal::ClaimsChallenge,
+            &[50076, 50079, 50158, 53003],
+        ),
+        (
+            "invalid_request",
+            Msal::Service,
+            &[50058, 65004, 50027, 7000114, 700016, 70021, 9010010, 500011],
+        ),
+        (
+            "invalid_client",
+            Msal::Service,
+            &[7000218, 700024, 700027, 700211, 700212, 700213, 650053],
+        ),
+    ];
+
+    /// Where we differ from MSAL, and why.
+    const EXCEPTIONS: [(u64, &str); 8] = [
+        (
+            54005,
+            "a code's second redemption: the handler redeems no codes",
+        ),
+        (50148, "a code's PKCE: the handler redeems no codes"),
+        (501481, "a code's PKCE: the handler redeems no codes"),
+        (
+            50013,
+            "a new sign-in gives a token of the same audience and issuer",
+        ),
+        (500131, "a new sign-in gives a token of the same audience"),
+        (50196, "a loop ends by waiting"),
+        (
+            53003,
+            "a policy that blocks asks for nothing that the user could add",
+        ),
+        (
+            7000114,
+            "the user's client signed in as an application, so the user signs in as a user",
+        ),
+    ];
+
+    #[test]
+    fn each_code_is_for_whom_msal_says_or_a_reason_is_given() {
+        let mut differing = Vec::new();
+        for (error, class, codes) in MSAL {
+            for code in codes {
+                let claims = if class == Msal::ClaimsChallenge {
+                    r#""{}""#
+                } else {
+                    "null"
+                };
+                let body =
+                    format!(r#"{{"error":"{error}","claims":{claims},"error_codes":[{code}]}}"#);
+                let kind = kind(&body);
+                let agrees = match class {
+                    Msal::UiRequired => Error::new(kind, "").remedy() == Remedy::User,
+                    Msal::ClaimsChallenge => kind == Kind::InteractionRequired,
+                    Msal::Service => Error::new(kind, "").remedy() == Remedy::Operator,
+                };
+                if !agrees {
+                    differing.push(*code);
+                }
+            }
+        }
+        differing.sort_unstable();
+        let mut excepted = EXCEPTIONS.map(|(code, _)| code);
+        excepted.sort_unstable();
+        assert_eq!(differing, excepted);
+    }
+
+    #[test]
+    fn a_lasting_refusal_is_remembered_and_what_may_pass_is_not() {
+        for code in [
+            65001, 50173, 50057, 50034, 50105, 53000, 53003, 700213, 700016, 1,
+        ] {
+            let kind = kind(&format!(
+                r#"{{"error":"invalid_grant","error_codes":[{code}]}}"#
+            ));
+            assert!(Error::new(kind, "").remembered_for().is_some(), "{code}");
+        }
+        assert_eq!(Error::unavailable("Entra ID", None).remembered_for(), None);
+        assert_eq!(Error::new(Kind::TokenRefused, "").remembered_for(), None);
     }
 
     #[test]

@@ -7,13 +7,14 @@ mod error;
 mod on_behalf_of;
 mod refreshing_cache;
 mod signing_keys;
+mod throttle;
 mod user_assertion;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 
-use self::app_service_auth::Principal;
+use self::{app_service_auth::Principal, throttle::Throttle, user_assertion::TokenDigest};
 pub use self::{
     developer::DeveloperCredential,
     error::{Error, Kind, busy_message},
@@ -104,20 +105,47 @@ impl OutboundCredential {
         }
     }
 
-    /// A token for `scopes` that meets `claims`, in place of `challenged`, which does not.
-    pub async fn token_with_claims(
+    /// A token for `scopes` in place of `refused`, which a service did not accept; the new one meets `claims`, if the
+    /// service demands any.
+    pub async fn token_in_place_of(
         &self,
+        refused: &AccessToken,
         scopes: &[&str],
-        challenged: &AccessToken,
-        claims: &str,
+        claims: Option<&str>,
     ) -> Result<AccessToken, Error> {
-        match self {
-            Self::OnBehalfOf(credential) => {
-                credential
-                    .token_with_claims(scopes, challenged, claims)
-                    .await
+        match (self, claims) {
+            (Self::OnBehalfOf(credential), Some(claims)) => {
+                credential.token_with_claims(scopes, refused, claims).await
             }
-            Self::Developer(_) => Err(Error::new(Kind::DeveloperSignIn, "a claims challenge")),
+            (Self::OnBehalfOf(credential), None) => {
+                credential.token_in_place_of(refused, scopes).await
+            }
+            (Self::Developer(_), Some(_)) => {
+                Err(Error::new(Kind::DeveloperSignIn, "a claims challenge"))
+            }
+            (Self::Developer(credential), None) => {
+                let scope = scopes.join(" ");
+                credential.token_in_place_of(refused, &scope).await
+            }
+        }
+    }
+
+    /// How long `service` still wants to be left alone by this user.
+    pub async fn remaining_wait(&self, service: &'static str) -> Option<Duration> {
+        let (throttle, user) = self.throttle();
+        throttle.remaining(user, service).await
+    }
+
+    /// Notes that `service` wants to be left alone by this user for `wait`.
+    pub async fn note_wait(&self, service: &'static str, wait: Duration) {
+        let (throttle, user) = self.throttle();
+        throttle.note(user, service, wait).await;
+    }
+
+    fn throttle(&self) -> (&Throttle, &TokenDigest) {
+        match self {
+            Self::OnBehalfOf(credential) => credential.throttle(),
+            Self::Developer(credential) => credential.throttle(),
         }
     }
 }

@@ -27,7 +27,8 @@ use super::{
     client_assertion::ClientAssertion,
     error::{EntraError, Error, Kind},
     refreshing_cache::{Perishable, RefreshingCache},
-    user_assertion::UserAssertion,
+    throttle::Throttle,
+    user_assertion::{TokenDigest, UserAssertion},
 };
 use crate::{
     outbound::{self, CallBudget, Reply},
@@ -42,6 +43,8 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
 ///
 /// Source: <https://learn.microsoft.com/entra/identity-platform/claims-challenge#client-capabilities>.
 const CAPABILITIES: &str = r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#;
+/// What the token endpoint is called to users.
+const ENTRA: &str = "Entra ID";
 /// The longest claims challenge that is passed on, in bytes.
 const MAX_CLAIMS: usize = 8 * 1024;
 
@@ -61,6 +64,7 @@ struct Exchange {
     authority: Url,
     client_assertion: ClientAssertion,
     consent_link: Option<String>,
+    throttle: Throttle,
 }
 
 /// A token to get: for whom and for what.
@@ -81,7 +85,8 @@ impl OnBehalfOf {
                 client_id: identity.client_id.clone(),
                 authority: identity.authority.clone(),
                 client_assertion: ClientAssertion::new(identity),
-                consent_link: identity.hostname.as_deref().map(consent_link),
+                consent_link: identity.origin().as_deref().map(consent_link),
+                throttle: Throttle::new(),
             }),
             tokens: RefreshingCache::new(CAPACITY),
         }
@@ -94,9 +99,25 @@ impl OnBehalfOf {
     ) -> Result<AccessToken, Error> {
         self.tokens
             .get(self.cache_key(&request), || {
-                self.exchange.clone().run(request, budget.clone())
+                let budget = budget.for_shared_fetch();
+                self.exchange.clone().run(request, budget)
             })
             .await
+    }
+
+    /// A token in place of `refused`, which a service did not accept.
+    async fn token_in_place_of(
+        &self,
+        refused: &AccessToken,
+        request: TokenRequest,
+        budget: &Arc<CallBudget>,
+    ) -> Result<AccessToken, Error> {
+        self.tokens
+            .forget_if(&self.cache_key(&request), |token| {
+                token.token == refused.token
+            })
+            .await;
+        self.token(request, budget).await
     }
 
     /// A token that meets `claims`, in place of `challenged`, which does not.
@@ -119,7 +140,11 @@ impl OnBehalfOf {
             ..request
         };
         let claims_key = self.cache_key(&request);
-        let exchange = self.exchange.clone().run(request, budget.clone());
+        self.tokens
+            .forget_if(&claims_key, |token| token.token == challenged.token)
+            .await;
+        let budget = budget.for_shared_fetch();
+        let exchange = self.exchange.clone().run(request, budget);
         let tokens = self.tokens.clone();
         // The challenged token stays until the new one is there: calls that begin meanwhile are challenged like this
         // one, and wait for the same exchange instead of starting another.
@@ -155,18 +180,44 @@ impl OnBehalfOf {
 }
 
 impl Exchange {
-    /// Exchanges once; when Entra ID refuses the app's proof, once more with a new one.
+    /// Exchanges, unless Entra ID has asked to be left alone: once, and when it refuses the app's proof, once more with
+    /// a new one.
     async fn run(
         self: Arc<Self>,
         request: TokenRequest,
         budget: Arc<CallBudget>,
     ) -> Result<Perishable<AccessToken>, Error> {
-        let assertion = self.client_assertion.get(&budget).await?;
-        match self.post(&request, &assertion, &budget).await {
+        let user = &request.caller.digest;
+        if let Some(wait) = self.throttle.remaining(user, ENTRA).await {
+            let kind = Kind::Unavailable {
+                service: ENTRA,
+                retry_after: Some(wait),
+            };
+            return Err(Error::new(kind, "Entra ID: asked to be left alone"));
+        }
+        let outcome = self.exchange(&request, &budget).await;
+        if let Err(error) = &outcome
+            && let Kind::Unavailable {
+                service: ENTRA,
+                retry_after: Some(wait),
+            } = error.kind()
+        {
+            self.throttle.note(user, ENTRA, *wait).await;
+        }
+        outcome
+    }
+
+    async fn exchange(
+        &self,
+        request: &TokenRequest,
+        budget: &Arc<CallBudget>,
+    ) -> Result<Perishable<AccessToken>, Error> {
+        let assertion = self.client_assertion.get(budget).await?;
+        match self.post(request, &assertion, budget).await {
             Err(error) if *error.kind() == Kind::FederatedCredential => {
                 self.client_assertion.forget(&assertion).await;
-                let assertion = self.client_assertion.get(&budget).await?;
-                self.post(&request, &assertion, &budget).await
+                let assertion = self.client_assertion.get(budget).await?;
+                self.post(request, &assertion, budget).await
             }
             outcome => outcome,
         }
@@ -203,7 +254,7 @@ impl Exchange {
         let reply = outbound::send(post, budget).await.map_err(|error| {
             Error::new(
                 Kind::Unavailable {
-                    service: "Entra ID",
+                    service: ENTRA,
                     retry_after: None,
                 },
                 format!("Entra ID: {error}"),
@@ -259,7 +310,7 @@ fn token(reply: &Reply, sent_at: SystemTime) -> Result<Perishable<AccessToken>, 
     let response: TokenResponse = serde_json::from_slice(&reply.body).map_err(|_| {
         Error::new(
             Kind::Unavailable {
-                service: "Entra ID",
+                service: ENTRA,
                 retry_after: None,
             },
             format!(
@@ -301,12 +352,9 @@ fn answer_to_challenge(challenge: &str) -> Result<String, Error> {
     Ok(claims.to_string())
 }
 
-/// Where a user of this app signs in with a browser and consents.
-fn consent_link(hostname: &str) -> String {
-    let is_local =
-        ["127.0.0.1", "localhost"].contains(&hostname.split(':').next().unwrap_or(hostname));
-    let scheme = if is_local { "http" } else { "https" };
-    format!("{scheme}://{hostname}/.auth/login/aad?post_login_redirect_uri=/.auth/login/done")
+/// Where a user of the app at `origin` signs in with a browser and consents.
+fn consent_link(origin: &str) -> String {
+    format!("{origin}/.auth/login/aad?post_login_redirect_uri=/.auth/login/done")
 }
 
 /// A credential of one caller, for one tool call.
@@ -357,6 +405,22 @@ impl OnBehalfOfCredential {
         self.on_behalf_of
             .token_with_claims(request, challenged, claims, &self.budget)
             .await
+    }
+
+    /// A token for `scopes` in place of `refused`, which a service did not accept.
+    pub async fn token_in_place_of(
+        &self,
+        refused: &AccessToken,
+        scopes: &[&str],
+    ) -> Result<AccessToken, Error> {
+        self.on_behalf_of
+            .token_in_place_of(refused, self.request(scopes), &self.budget)
+            .await
+    }
+
+    /// Which services want to be left alone, and by whom they know the caller there.
+    pub fn throttle(&self) -> (&Throttle, &TokenDigest) {
+        (&self.on_behalf_of.exchange.throttle, &self.caller.digest)
     }
 
     /// Forgets the token for `scopes`: the next call exchanges anew.
@@ -448,19 +512,6 @@ mod tests {
                 "interaction_required"
             );
         }
-    }
-
-    #[test]
-    fn the_consent_link_is_https_but_on_this_machine() {
-        let done = "/.auth/login/aad?post_login_redirect_uri=/.auth/login/done";
-        assert_eq!(
-            consent_link("app.azurewebsites.net"),
-            format!("https://app.azurewebsites.net{done}")
-        );
-        assert_eq!(
-            consent_link("127.0.0.1:7071"),
-            format!("http://127.0.0.1:7071{done}")
-        );
     }
 }
 

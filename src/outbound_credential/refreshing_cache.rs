@@ -1,6 +1,8 @@
 //! A bounded cache of things that expire, get renewed before they do, and are fetched once for all who wait.
 //!
-//! - Concurrent callers of one key share one fetch; a caller that goes away does not end it.
+//! - Concurrent callers of one key share one fetch; a caller that goes away does not end it. So a fetch must not
+//!   spend what its caller has left: [`CallBudget::for_shared_fetch`](crate::outbound::CallBudget::for_shared_fetch).
+//! - Times are those of the wall clock: a value that expires while the machine sleeps is not served afterwards.
 //! - From `refresh_on` a value is renewed in the background while it is still served, also when renewing fails.
 //! - A refusal that [`Error::remembered_for`] names is remembered that long; other errors are not.
 //! - No lock is held while a fetch is under way, so one key never waits for another.
@@ -15,7 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use moka::{Expiry, future::Cache};
+use moka::{Expiry, future::Cache, ops::compute::Op};
 
 use super::error::Error;
 
@@ -191,17 +193,36 @@ where
         self.entries.invalidate(key).await;
     }
 
+    /// Forgets the value of `key` if it is one that `is_unwanted`; another call may have replaced it already.
+    pub async fn forget_if(&self, key: &K, is_unwanted: impl FnOnce(&V) -> bool) {
+        self.remove_if(key, |entry| entry.outcome.as_ref().is_ok_and(is_unwanted))
+            .await;
+    }
+
+    async fn remove_if(&self, key: &K, condition: impl FnOnce(&Entry<V>) -> bool) {
+        self.entries
+            .entry_by_ref(key)
+            .and_compute_with(|entry| {
+                let remove = entry.is_some_and(|entry| condition(entry.value()));
+                std::future::ready(if remove { Op::Remove } else { Op::Nop })
+            })
+            .await;
+    }
+
     async fn fetch_once<F>(&self, key: K, fetch: F) -> Result<V, Error>
     where
         F: Future<Output = Result<Perishable<V>, Error>> + Send + 'static,
     {
-        let entries = self.entries.clone();
+        let cache = self.clone();
         // The cache's own futures hold it several times over. Unboxed, it makes the task so large that the entries
         // which outlive the task fragment the heap: more than a quarter of the memory of 10,000 users.
         let fetch = Box::pin(fetch);
         // A task of its own, so that the fetch outlives a caller that goes away.
         let flight = tokio::spawn(async move {
-            let entry = entries
+            // The cache expires entries by a clock that stands still while the machine sleeps, and would give this one.
+            cache.remove_if(&key, |entry| !entry.is_current()).await;
+            let entry = cache
+                .entries
                 .try_get_with(key, async { Entry::new(fetch.await) })
                 .await;
             entry.map_err(|error| Error::clone(&error))
@@ -358,6 +379,32 @@ mod tests {
                 .unwrap(),
             2
         );
+    }
+
+    #[tokio::test]
+    async fn a_value_that_expired_while_the_caches_clock_stood_still_is_not_served() {
+        let entries = Cache::builder().max_capacity(10).build();
+        let (cache, source) = (RefreshingCache { entries }, Source::default());
+        let expired = Perishable {
+            expires_on: SystemTime::now() - HOUR,
+            ..fresh(1)
+        };
+        cache.insert("ada", expired).await;
+        let calls = (0..20).map(|_| cache.get("ada", || source.giving(Ok(fresh(2)))));
+        for value in futures_util::future::join_all(calls).await {
+            assert_eq!(value.unwrap(), 2);
+        }
+        assert_eq!(source.fetches(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_value_is_forgotten_unless_it_was_replaced() {
+        let cache = RefreshingCache::new(10);
+        cache.insert("ada", fresh(2)).await;
+        cache.forget_if(&"ada", |value| *value == 1).await;
+        assert_eq!(cache.peek(&"ada").await, Some(2));
+        cache.forget_if(&"ada", |value| *value == 2).await;
+        assert_eq!(cache.peek(&"ada").await, None);
     }
 
     #[tokio::test]

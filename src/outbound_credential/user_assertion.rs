@@ -2,7 +2,7 @@
 //!
 //! What can be refused without a request is refused first: form, algorithm, audience, issuer, tenant, times,
 //! user and scope. Then `openidconnect` checks the signature with the tenant's published keys, and issuer,
-//! audience and expiry once more. A token that passed is not verified again until it expires.
+//! audience and expiry once more. A token that passed is not verified again until it expires, or for an hour.
 //!
 //! Source: <https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-tokens>.
 
@@ -32,6 +32,7 @@ use super::{
     signing_keys::SigningKeys,
 };
 use crate::{
+    failure::word,
     outbound::CallBudget,
     settings::{CallerIdentity, TenantId},
 };
@@ -40,6 +41,8 @@ use crate::{
 const MAX_TOKEN: usize = 32 * 1024;
 /// How far clocks may differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// How long a verified token is remembered: its key may be withdrawn before it expires.
+const LONGEST_MEMORY: Duration = Duration::from_secs(3600);
 /// How many verified tokens are remembered.
 const CAPACITY: u64 = 20_000;
 
@@ -68,6 +71,7 @@ impl fmt::Debug for UserAssertion {
 #[derive(Debug)]
 pub struct Verifier {
     checks: Arc<Checks>,
+    accepts_id_tokens: bool,
     /// By source too: what an id token need not have, an access token must.
     verified: RefreshingCache<(TokenSource, TokenDigest), TenantId>,
 }
@@ -77,6 +81,8 @@ pub struct Verifier {
 struct Checks {
     audiences: Vec<String>,
     scope: String,
+    /// Client ids; any client's if there is none.
+    allowed_clients: Vec<String>,
     keys: SigningKeys,
 }
 
@@ -116,8 +122,10 @@ impl Verifier {
             checks: Arc::new(Checks {
                 audiences: identity.audiences.clone(),
                 scope: identity.scope.clone(),
+                allowed_clients: identity.allowed_clients.clone(),
                 keys: SigningKeys::new(&identity.authority, &identity.allowed_tenants),
             }),
+            accepts_id_tokens: identity.accepts_id_tokens,
             verified: RefreshingCache::new(CAPACITY),
         }
     }
@@ -130,6 +138,9 @@ impl Verifier {
     ) -> Result<UserAssertion, Error> {
         let mut refusal = None;
         for &(source, token) in &principal.tokens {
+            if source == TokenSource::IdToken && !self.accepts_id_tokens {
+                continue;
+            }
             let digest: TokenDigest = Sha256::digest(token).into();
             let tenant = match self.verified.peek(&(source, digest)).await {
                 Some(tenant) => tenant,
@@ -150,7 +161,8 @@ impl Verifier {
                 tenant,
             });
         }
-        Err(refusal.unwrap_or_else(|| Error::new(Kind::NotSignedIn, "no token")))
+        let id_token_only = || Error::new(Kind::NotSignedIn, "no access token, only an id token");
+        Err(refusal.unwrap_or_else(id_token_only))
     }
 
     async fn check(
@@ -169,7 +181,7 @@ impl Verifier {
             .get((unverified.source, digest), || async move {
                 let keys = checks.keys.get(&tenant, &key_id, &budget).await?;
                 verify_signature(token.secret(), &claims, &keys)?;
-                let expires_on = UNIX_EPOCH + Duration::from_secs(claims.exp) + CLOCK_SKEW;
+                let expires_on = remembered_until(claims.exp, SystemTime::now());
                 Ok(Perishable {
                     value: tenant,
                     refresh_on: expires_on,
@@ -242,7 +254,27 @@ impl Checks {
             return Err(refused("the token is not valid yet"));
         }
         self.user(*source, claims)?;
+        self.client(*source, claims)?;
         Ok(tenant)
+    }
+
+    /// The client that got the token: `azp` in tokens of version 2, `appid` before. An id token is for the client
+    /// itself.
+    fn client(&self, source: TokenSource, claims: &Claims) -> Result<(), Error> {
+        let itself = (source == TokenSource::IdToken).then_some(&claims.aud);
+        let client = claims.azp.as_ref().or(claims.appid.as_ref()).or(itself);
+        let is_allowed = |client: &String| {
+            let mut allowed = self.allowed_clients.iter();
+            allowed.any(|allowed| allowed.eq_ignore_ascii_case(client))
+        };
+        if self.allowed_clients.is_empty() || client.is_some_and(is_allowed) {
+            return Ok(());
+        }
+        let client = client.map(|client| word(client)).unwrap_or_default();
+        Err(Error::new(
+            Kind::ClientNotAllowed,
+            format!("client {client}"),
+        ))
     }
 
     /// A user's access token has a scope. An id token has none, and no client but this app either.
@@ -306,6 +338,13 @@ fn verify_signature(token: &str, claims: &Claims, keys: &CoreJsonWebKeySet) -> R
     Ok(())
 }
 
+/// How long a token that expires at `exp` need not be verified again.
+fn remembered_until(exp: u64, now: SystemTime) -> SystemTime {
+    let longest = now + LONGEST_MEMORY;
+    let expiry = UNIX_EPOCH.checked_add(Duration::from_secs(exp).saturating_add(CLOCK_SKEW));
+    expiry.map_or(longest, |expiry| expiry.min(longest))
+}
+
 fn jose_header(token: &str) -> Result<JoseHeader, Error> {
     part(token, 0).ok_or_else(|| refused("the token's header lacks an algorithm or a key id"))
 }
@@ -322,4 +361,123 @@ fn part<T: for<'de> Deserialize<'de>>(token: &str, index: usize) -> Option<T> {
 
 fn refused(detail: &str) -> Error {
     Error::new(Kind::TokenRefused, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Identity, Settings, names};
+
+    const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+
+    fn checks(settings: &[(&str, &str)]) -> Checks {
+        let base = [
+            (names::PORT, "1"),
+            (names::IDENTITY_ENDPOINT, "http://127.0.0.1:1/"),
+            (names::CLIENT_ID, "app"),
+            (names::MANAGED_IDENTITY_CLIENT_ID, "identity"),
+            (names::ALLOWED_TENANTS, TENANT),
+            (names::HOSTNAME, "app.azurewebsites.net"),
+        ];
+        let settings = Settings::from_lookup(|name| {
+            let given = settings.iter().chain(&base).find(|(key, _)| *key == name);
+            given.map(|(_, value)| (*value).to_owned())
+        });
+        let Identity::Caller(identity) = settings.unwrap().identity else {
+            panic!("developer credentials in Azure");
+        };
+        let Ok(checks) = Arc::try_unwrap(Verifier::new(&identity).checks) else {
+            panic!("the checks are shared");
+        };
+        checks
+    }
+
+    fn refusal(checks: &Checks, source: TokenSource, changes: serde_json::Value) -> Option<Kind> {
+        let mut claims = serde_json::json!({
+            "aud": "app", "iss": format!("https://login.microsoftonline.com/{TENANT}/v2.0"), "tid": TENANT,
+            "exp": 4_000_000_000_u64, "scp": "user_impersonation", "azp": "Client",
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let part = |json: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
+        let header = serde_json::json!({ "alg": "RS256", "kid": "k" });
+        let token = format!("{}.{}.", part(header), part(claims));
+        let outcome = checks
+            .read(source, &token)
+            .and_then(|token| checks.claims(&token));
+        outcome.err().map(|error| error.kind().clone())
+    }
+
+    fn refusal_of_an_access_token(checks: &Checks, changes: serde_json::Value) -> Option<Kind> {
+        refusal(checks, TokenSource::Authorization, changes)
+    }
+
+    #[test]
+    fn a_token_for_any_name_of_this_app_is_for_this_app() {
+        let scopes = "https://app.azurewebsites.net/runtime/webhooks/mcp/user_impersonation, \
+                      api://contoso/mcp/user_impersonation";
+        let checks = checks(&[(names::DEFAULT_SCOPES, scopes)]);
+        for audience in [
+            "app",
+            "api://app",
+            "api://contoso/mcp",
+            "https://app.azurewebsites.net/runtime/webhooks/mcp",
+            "https://app.azurewebsites.net",
+        ] {
+            let aud = serde_json::json!({ "aud": audience });
+            assert_eq!(refusal_of_an_access_token(&checks, aud), None, "{audience}");
+        }
+        for audience in [
+            "https://graph.microsoft.com",
+            "https://app.azurewebsites.net/",
+            "APP",
+        ] {
+            let aud = serde_json::json!({ "aud": audience });
+            assert_eq!(
+                refusal_of_an_access_token(&checks, aud),
+                Some(Kind::WrongAudience),
+                "{audience}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_client_is_held_against_the_list_where_there_is_one() {
+        let azp = |client: serde_json::Value| serde_json::json!({ "azp": client });
+        let any = checks(&[]);
+        assert_eq!(refusal_of_an_access_token(&any, azp("other".into())), None);
+
+        let listed = checks(&[(names::ALLOWED_CLIENTS, "editor, client")]);
+        assert_eq!(
+            refusal_of_an_access_token(&listed, azp("CLIENT".into())),
+            None
+        );
+        for client in ["other".into(), serde_json::Value::Null] {
+            let refusal = refusal_of_an_access_token(&listed, azp(client));
+            assert_eq!(refusal, Some(Kind::ClientNotAllowed));
+        }
+        let v1 = serde_json::json!({ "azp": null, "appid": "editor" });
+        assert_eq!(refusal_of_an_access_token(&listed, v1), None);
+    }
+
+    #[test]
+    fn an_id_token_is_of_the_client_that_it_is_for() {
+        let id_token = || serde_json::json!({ "azp": null, "scp": null });
+        let others = checks(&[(names::ALLOWED_CLIENTS, "editor")]);
+        let refused = refusal(&others, TokenSource::IdToken, id_token());
+        assert_eq!(refused, Some(Kind::ClientNotAllowed));
+        let itself = checks(&[(names::ALLOWED_CLIENTS, "editor,app")]);
+        assert_eq!(refusal(&itself, TokenSource::IdToken, id_token()), None);
+    }
+
+    #[test]
+    fn a_verified_token_is_remembered_until_it_expires_and_for_an_hour_at_most() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let soon = remembered_until(1_800_000_100, now);
+        assert_eq!(soon, now + Duration::from_secs(100) + CLOCK_SKEW);
+        for exp in [1_800_090_000, 7_889_238_000_000, u64::MAX] {
+            assert_eq!(remembered_until(exp, now), now + LONGEST_MEMORY, "{exp}");
+        }
+    }
 }

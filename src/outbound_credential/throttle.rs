@@ -1,0 +1,86 @@
+//! Who was told by which service to come again later. Until then, the service is not asked for that user.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    refreshing_cache::{Perishable, RefreshingCache},
+    user_assertion::TokenDigest,
+};
+
+/// How many are remembered.
+const CAPACITY: u64 = 20_000;
+/// After this time a service is asked once more, however long it wants to be left alone.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// See the module. A user is known by the digest of their token.
+#[derive(Debug)]
+pub struct Throttle {
+    waits: RefreshingCache<(TokenDigest, &'static str), SystemTime>,
+    /// When the last wait ends, in seconds since the epoch: later, nobody need be looked up.
+    last_end: AtomicU64,
+}
+
+impl Throttle {
+    /// Nobody waits.
+    pub fn new() -> Self {
+        Self {
+            waits: RefreshingCache::new(CAPACITY),
+            last_end: AtomicU64::new(0),
+        }
+    }
+
+    /// How long `service` still wants to be left alone by `user`.
+    pub async fn remaining(&self, user: &TokenDigest, service: &'static str) -> Option<Duration> {
+        let last_end = self.last_end.load(Ordering::Relaxed);
+        if last_end == 0 || UNIX_EPOCH + Duration::from_secs(last_end) < SystemTime::now() {
+            return None;
+        }
+        let end = self.waits.peek(&(*user, service)).await?;
+        end.duration_since(SystemTime::now()).ok()
+    }
+
+    /// Notes that `service` wants to be left alone by `user` for `wait`.
+    pub async fn note(&self, user: &TokenDigest, service: &'static str, wait: Duration) {
+        let end = SystemTime::now() + wait.min(LONGEST_WAIT);
+        let until = Perishable {
+            value: end,
+            refresh_on: end,
+            expires_on: end,
+        };
+        self.waits.insert((*user, service), until).await;
+        let seconds = end.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.last_end.fetch_max(seconds + 1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: TokenDigest = [1; 32];
+    const GRACE: TokenDigest = [2; 32];
+
+    #[tokio::test]
+    async fn a_wait_holds_for_one_user_and_one_service() {
+        let throttle = Throttle::new();
+        let wait = Duration::from_secs(60);
+        throttle.note(&ADA, "Entra ID", wait).await;
+        let remaining = throttle.remaining(&ADA, "Entra ID").await;
+        assert!(remaining.is_some_and(|remaining| remaining <= wait && remaining > wait / 2));
+        assert_eq!(throttle.remaining(&ADA, "Microsoft Graph").await, None);
+        assert_eq!(throttle.remaining(&GRACE, "Entra ID").await, None);
+    }
+
+    #[tokio::test]
+    async fn a_wait_ends_by_itself_however_long_it_was_meant_to_be() {
+        let throttle = Throttle::new();
+        throttle.note(&ADA, "Entra ID", Duration::ZERO).await;
+        assert_eq!(throttle.remaining(&ADA, "Entra ID").await, None);
+        throttle.note(&GRACE, "Entra ID", Duration::MAX).await;
+        let remaining = throttle.remaining(&GRACE, "Entra ID").await;
+        assert!(remaining.is_some_and(|remaining| remaining <= LONGEST_WAIT));
+    }
+}
