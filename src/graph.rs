@@ -130,7 +130,7 @@ impl GraphClient {
             self.credential.forget(&[&scope]).await;
         }
         if reply.status != StatusCode::OK {
-            if let Some(wait) = reply.retry_after().filter(|_| reply.is_unavailable()) {
+            if let Some(wait) = reply.throttled_for() {
                 self.credential.note_wait(SERVICE, wait).await;
             }
             return Err(failure(&reply));

@@ -102,6 +102,12 @@ impl Reply {
         seconds.trim().parse().ok().map(Duration::from_secs)
     }
 
+    /// The wait that a 429 asks for: the server answers others meanwhile.
+    pub fn throttled_for(&self) -> Option<Duration> {
+        self.retry_after()
+            .filter(|_| self.status == StatusCode::TOO_MANY_REQUESTS)
+    }
+
     /// Whether the server is overloaded or broken, rather than saying no.
     pub fn is_unavailable(&self) -> bool {
         self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS

@@ -36,6 +36,7 @@ A fault is a JSON object:
            {"delay": {"milliseconds": 2000}}                   combines with the next fault
            "reset" | "malformed" | "empty" | "html" | "oversized"
            "claims_challenge"                                  graph only; until a token answers the challenge
+           "numeric_expiry"                                    managed_identity only; `expires_on` is a number
   person   only this person; optional (token and graph)
   times    used up after so many; optional
   chance   0 to 1; optional, default 1

@@ -66,6 +66,9 @@ pub enum Effect {
     /// 401 with a claims challenge of continuous access evaluation, until the call carries a token that was issued
     /// with the claims of this challenge. Graph only.
     ClaimsChallenge,
+    /// A good answer whose `expires_on` is a number, as other hosts of the protocol send it, and not the string that
+    /// App Service sends. Managed identity only.
+    NumericExpiry,
 }
 
 /// A fault to inject.
@@ -148,6 +151,9 @@ impl Fault {
             Effect::ClaimsChallenge if self.at != Endpoint::Graph => {
                 Err(InvalidFault::ClaimsChallengeElsewhere)
             }
+            Effect::NumericExpiry if self.at != Endpoint::ManagedIdentity => {
+                Err(InvalidFault::NumericExpiryElsewhere)
+            }
             _ => Ok(()),
         }
     }
@@ -170,6 +176,8 @@ pub enum InvalidFault {
     Status(u16),
     /// Only Graph sends claims challenges.
     ClaimsChallengeElsewhere,
+    /// Only the managed identity endpoint sends `expires_on`.
+    NumericExpiryElsewhere,
 }
 
 impl fmt::Display for InvalidFault {
@@ -191,6 +199,9 @@ impl fmt::Display for InvalidFault {
             ),
             Self::ClaimsChallengeElsewhere => {
                 f.write_str("`claims_challenge` happens at `graph` only")
+            }
+            Self::NumericExpiryElsewhere => {
+                f.write_str("`numeric_expiry` happens at `managed_identity` only")
             }
         }
     }
@@ -350,9 +361,11 @@ impl Effect {
                 let body = [Bytes::from_static(b"{")].into_iter().chain(spaces).chain([Bytes::from_static(b"}")]);
                 HttpResponse::Ok().insert_header(JSON).streaming(stream::iter(body.map(Ok::<_, io::Error>)))
             }
-            Self::Empty | Self::EntraError { .. } | Self::Delay { .. } | Self::ClaimsChallenge => {
-                HttpResponse::Ok().finish()
-            }
+            Self::Empty
+            | Self::EntraError { .. }
+            | Self::Delay { .. }
+            | Self::ClaimsChallenge
+            | Self::NumericExpiry => HttpResponse::Ok().finish(),
         }
     }
 }

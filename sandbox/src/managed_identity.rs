@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::CloudState;
 use crate::directory::MANAGED_IDENTITY;
-use crate::faults::{Call, Endpoint, Struck};
+use crate::faults::{Call, Effect, Endpoint, Struck};
 
 /// The path of the endpoint.
 pub(crate) const PATH: &str = "/msi/token";
@@ -40,7 +40,11 @@ async fn token(
         person: None,
         challenge: None,
     };
-    if let Some(Struck::Effect(effect)) = cloud.faults.strike(call).await {
+    let struck = cloud.faults.strike(call).await;
+    let numeric_expiry = struck == Some(Struck::Effect(Effect::NumericExpiry));
+    if let Some(Struck::Effect(effect)) = struck
+        && !numeric_expiry
+    {
         tracing::debug!(?effect, "fault at the managed identity endpoint");
         return effect.respond(error_body(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -86,7 +90,10 @@ async fn token(
     }
 
     let token = cloud.tokens.identity_token(resource);
-    let expires_on = token.expires_on().to_string();
+    let expires_on = match token.expires_on() {
+        seconds if numeric_expiry => json!(seconds),
+        seconds => json!(seconds.to_string()),
+    };
     tracing::debug!(resource, "token for the managed identity issued");
     HttpResponse::Ok().json(json!({
         "access_token": cloud.issue(token),

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use reqwest::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -449,6 +449,28 @@ async fn the_managed_identity_answers_as_app_service_does() {
     assert_eq!(body["token_type"], "Bearer");
     // A string of seconds since the epoch.
     assert!(text_of(&body["expires_on"]).parse::<u64>().unwrap() > 1_700_000_000);
+}
+
+#[tokio::test]
+async fn the_assertions_audience_is_a_client_id_and_not_the_uri_that_was_asked_for() {
+    let setup = Setup::new().await;
+    let body = json_of(setup.identity(&IDENTITY_QUERY).await).await;
+    let assertion = text_of(&body["access_token"]);
+    let claims = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap());
+    let claims: Value = serde_json::from_slice(&claims.unwrap()).unwrap();
+    assert_eq!(claims["aud"], "fb60f99c-7a34-4190-8149-302f77469936");
+
+    let mut form = setup.exchange_form("ada").await;
+    form.insert("client_assertion", assertion);
+    assert_eq!(setup.exchange(&form).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_expiry_can_be_a_number_as_elsewhere() {
+    let setup = Setup::new().await;
+    setup.fault(Fault::new(Endpoint::ManagedIdentity, Effect::NumericExpiry));
+    let body = json_of(setup.identity(&IDENTITY_QUERY).await).await;
+    assert!(body["expires_on"].as_u64().unwrap() > 1_700_000_000);
 }
 
 #[tokio::test]

@@ -195,29 +195,12 @@ impl Exchange {
             };
             return Err(Error::new(kind, "Entra ID: asked to be left alone"));
         }
-        let outcome = self.exchange(&request, &budget).await;
-        if let Err(error) = &outcome
-            && let Kind::Unavailable {
-                service: ENTRA,
-                retry_after: Some(wait),
-            } = error.kind()
-        {
-            self.throttle.note(user, ENTRA, *wait).await;
-        }
-        outcome
-    }
-
-    async fn exchange(
-        &self,
-        request: &TokenRequest,
-        budget: &Arc<CallBudget>,
-    ) -> Result<Perishable<AccessToken>, Error> {
-        let assertion = self.client_assertion.get(budget).await?;
-        match self.post(request, &assertion, budget).await {
+        let assertion = self.client_assertion.get(&budget).await?;
+        match self.post(&request, &assertion, &budget).await {
             Err(error) if *error.kind() == Kind::FederatedCredential => {
                 self.client_assertion.forget(&assertion).await;
-                let assertion = self.client_assertion.get(budget).await?;
-                self.post(request, &assertion, budget).await
+                let assertion = self.client_assertion.get(&budget).await?;
+                self.post(&request, &assertion, &budget).await
             }
             outcome => outcome,
         }
@@ -263,6 +246,10 @@ impl Exchange {
         if reply.status == StatusCode::OK {
             token(&reply, sent_at)
         } else {
+            if let Some(wait) = reply.throttled_for() {
+                let user = &request.caller.digest;
+                self.throttle.note(user, ENTRA, wait).await;
+            }
             Err(self.refusal(&reply))
         }
     }

@@ -32,14 +32,17 @@ impl Throttle {
         }
     }
 
-    /// How long `service` still wants to be left alone by `user`.
+    /// How long `service` still wants to be left alone by `user`, in seconds rounded up.
     pub async fn remaining(&self, user: &TokenDigest, service: &'static str) -> Option<Duration> {
         let last_end = self.last_end.load(Ordering::Relaxed);
         if last_end == 0 || UNIX_EPOCH + Duration::from_secs(last_end) < SystemTime::now() {
             return None;
         }
         let end = self.waits.peek(&(*user, service)).await?;
-        end.duration_since(SystemTime::now()).ok()
+        let left = end.duration_since(SystemTime::now()).ok()?;
+        Some(Duration::from_secs(
+            left.as_secs() + u64::from(left.subsec_nanos() > 0),
+        ))
     }
 
     /// Notes that `service` wants to be left alone by `user` for `wait`.

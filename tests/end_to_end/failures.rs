@@ -95,6 +95,55 @@ fn cases() -> Vec<Case> {
             "user",
             "A policy of your organisation",
         ),
+        entra(50055, "interaction_required", "user", "sign in again"),
+        entra(50078, "interaction_required", "user", "sign in again"),
+        entra(50133, "interaction_required", "user", "sign in again"),
+        entra(50173, "interaction_required", "user", "sign in again"),
+        entra(700082, "interaction_required", "user", "sign in again"),
+        entra(
+            53002,
+            "blocked_by_policy",
+            "user",
+            "A policy of your organisation",
+        ),
+        entra(
+            53004,
+            "blocked_by_policy",
+            "user",
+            "A policy of your organisation",
+        ),
+        entra(
+            530032,
+            "blocked_by_policy",
+            "user",
+            "A policy of your organisation",
+        ),
+        entra(
+            53000,
+            "device_not_allowed",
+            "user",
+            "a device that it manages",
+        ),
+        entra(
+            53001,
+            "device_not_allowed",
+            "user",
+            "a device that it manages",
+        ),
+        entra(
+            530003,
+            "device_not_allowed",
+            "user",
+            "a device that it manages",
+        ),
+        entra(
+            50057,
+            "account_disabled",
+            "user",
+            "Your account is disabled",
+        ),
+        entra(50034, "unknown_account", "user", "invite yours"),
+        entra(50105, "not_assigned", "user", "assign you"),
         entra(500133, "token_expired", "user", "Your sign-in has expired"),
         entra(500131, "wrong_audience", "operator", "made for another app"),
         entra(50013, "wrong_audience", "operator", "made for another app"),
@@ -124,23 +173,31 @@ fn cases() -> Vec<Case> {
             "prove its identity",
         ),
         entra(
+            700024,
+            "federated_credential",
+            "operator",
+            "prove its identity",
+        ),
+        entra(
+            700027,
+            "federated_credential",
+            "operator",
+            "prove its identity",
+        ),
+        entra(
+            7000218,
+            "federated_credential",
+            "operator",
+            "prove its identity",
+        ),
+        entra(
             700016,
             "wrong_tenant",
             "operator",
             "not set up in your organisation",
         ),
-        entra(
-            50020,
-            "wrong_tenant",
-            "operator",
-            "not set up in your organisation",
-        ),
-        entra(
-            90072,
-            "wrong_tenant",
-            "operator",
-            "not set up in your organisation",
-        ),
+        entra(50020, "unknown_account", "user", "invite yours"),
+        entra(90072, "unknown_account", "user", "invite yours"),
         entra(50196, "unavailable", "wait", "Entra ID is not answering"),
         status(
             Token,
@@ -194,7 +251,8 @@ fn cases() -> Vec<Case> {
             "graph_unauthorized",
             "operator",
             "did not accept the app's token",
-            (1, 1, 1),
+            // A refused token is exchanged once more.
+            (1, 2, 2),
         ),
         status(
             Graph,
@@ -319,4 +377,75 @@ async fn a_wait_that_does_not_fit_is_told_to_the_user() {
     );
     // The others are served.
     assert!(!app.hello("user1").await.is_error);
+
+    // Neither service is asked again for the two before that.
+    let asked = app.requests();
+    for (person, service) in [("ada", "Entra ID"), ("grace", "Microsoft Graph")] {
+        let answer = app.hello(person).await;
+        let seconds = answer
+            .text
+            .strip_prefix(&format!("{service} is busy. Please try again in "))
+            .and_then(|rest| rest.strip_suffix(" seconds."));
+        let seconds: u64 = seconds
+            .unwrap_or_else(|| panic!("{answer:?}"))
+            .parse()
+            .unwrap();
+        assert!(seconds <= 120, "{seconds}");
+    }
+    assert_eq!(app.requests(), asked);
+}
+
+#[tokio::test]
+async fn a_lasting_refusal_is_not_asked_for_again_at_once() {
+    for code in [700213, 50105, 500131] {
+        let app = App::start().await;
+        app.fail(Endpoint::Token, Effect::EntraError { code });
+        let ada = app.client("ada").await;
+        let first = app.hello_from(&ada).await;
+        let asked = app.requests();
+        let again = app.hello_from(&ada).await;
+        assert!(again.is_error && again == first, "{code}: {again:?}");
+        assert_eq!(app.requests(), asked, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn an_assertion_that_entra_refuses_is_renewed_and_the_user_is_greeted() {
+    for code in [700024, 700027, 7000218] {
+        let app = App::start().await;
+        app.add(Fault::new(Endpoint::Token, Effect::EntraError { code }).times(1));
+        assert!(!app.hello("ada").await.is_error, "{code}");
+        let asked = app.requests();
+        assert_eq!(
+            (asked.managed_identity.total, asked.token.total),
+            (2, 2),
+            "{code}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_graph_refuses_is_exchanged_once_more() {
+    let app = App::start().await;
+    let ada = app.client("ada").await;
+    app.hello_from(&ada).await;
+    app.sandbox.cloud().ledger().reset();
+    let refused = Effect::Status {
+        code: 401,
+        retry_after: None,
+    };
+    app.add(Fault::new(Endpoint::Graph, refused).times(1));
+    assert!(!app.hello_from(&ada).await.is_error);
+    let asked = app.requests();
+    assert_eq!((asked.token.total, asked.graph.total), (1, 2));
+    // The new token stays.
+    assert!(!app.hello_from(&ada).await.is_error);
+    assert_eq!(app.requests().token.total, 1);
+}
+
+#[tokio::test]
+async fn an_assertion_whose_expiry_is_a_number_serves_as_well() {
+    let app = App::start().await;
+    app.fail(Endpoint::ManagedIdentity, Effect::NumericExpiry);
+    assert!(!app.hello("ada").await.is_error);
 }

@@ -3,7 +3,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sandbox::{
-    directory::{OTHER_API, TENANT_ID},
+    directory::{MCP_CLIENT, OTHER_API, TENANT_ID, VISUAL_STUDIO_CODE},
     entra::{Signer, TokenSpec},
 };
 use serde_json::json;
@@ -11,7 +11,18 @@ use serde_json::json;
 use crate::support::{Answer, App};
 
 async fn unguarded() -> App {
-    let app = App::with(|options| options.app_service_auth = false).await;
+    unguarded_with(&[]).await
+}
+
+async fn unguarded_with(settings: &[(&str, &str)]) -> App {
+    let app = App::with(|options| {
+        options.app_service_auth = false;
+        let settings = settings.iter();
+        options
+            .extra_env
+            .extend(settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    })
+    .await;
     // The tenant's keys are known from now on.
     let token = app.sandbox.cloud().access_token("user0").unwrap();
     assert!(
@@ -197,8 +208,8 @@ async fn the_first_token_for_this_app_counts_and_others_are_passed_over() {
 }
 
 #[tokio::test]
-async fn an_id_token_counts_where_app_service_puts_it_and_nowhere_else() {
-    let app = unguarded().await;
+async fn an_id_token_counts_where_a_setting_says_so_and_app_service_puts_it_and_nowhere_else() {
+    let app = unguarded_with(&[("ACCEPT_ID_TOKENS", "true")]).await;
     let cloud = app.sandbox.cloud();
     let spec = || cloud.access_token_spec("ada").unwrap();
     let id_token = cloud.sign(spec().without("scp").without("azp"));
@@ -217,4 +228,59 @@ async fn an_id_token_counts_where_app_service_puts_it_and_nowhere_else() {
     let headers = [("x-ms-token-aad-id-token", of_an_app.as_str())];
     assert!(call(&app, &headers, TENANT_ID).await.is_error);
     assert_eq!(app.requests().token.total, 1);
+}
+
+#[tokio::test]
+async fn an_id_token_is_no_proof_unless_a_setting_says_so() {
+    let app = unguarded().await;
+    let cloud = app.sandbox.cloud();
+    let ada = cloud.access_token_spec("ada").unwrap();
+    let id_token = cloud.sign(ada.without("scp").without("azp"));
+    let headers = [("x-ms-token-aad-id-token", id_token.as_str())];
+    assert!(call(&app, &headers, TENANT_ID).await.is_error);
+    app.log_line("not_signed_in").await;
+    assert_eq!(app.requests().total(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_on_the_list_is_refused_without_a_request() {
+    let clients = format!("{}, {}", OTHER_API.client_id, MCP_CLIENT.client_id);
+    let app = unguarded_with(&[("ALLOWED_CLIENT_APPLICATIONS", &clients)]).await;
+    let cloud = app.sandbox.cloud();
+    let of = |client: &str| {
+        let ada = cloud.access_token_spec("ada").unwrap();
+        format!("Bearer {}", cloud.sign(ada.claim("azp", client)))
+    };
+    let stranger = of(VISUAL_STUDIO_CODE.client_id);
+    let refused = call(&app, &[("authorization", &stranger)], TENANT_ID).await;
+    assert_eq!(
+        refused.text,
+        "Your MCP client may not use this server. Use another client, or ask whoever runs this server to admit it."
+    );
+    app.log_line("client_not_allowed").await;
+    assert_eq!(app.requests().total(), 0);
+    let known = of(MCP_CLIENT.client_id);
+    assert!(
+        !call(&app, &[("authorization", &known)], TENANT_ID)
+            .await
+            .is_error
+    );
+}
+
+#[tokio::test]
+async fn a_token_for_the_endpoint_is_for_this_app() {
+    let app = unguarded().await;
+    let cloud = app.sandbox.cloud();
+    let endpoint = app.sandbox.mcp_url().to_owned();
+    let origin = endpoint.replace("/runtime/webhooks/mcp", "");
+    for (index, audience) in [endpoint, origin].into_iter().enumerate() {
+        let token = cloud
+            .access_token_spec("ada")
+            .unwrap()
+            .claim("aud", audience);
+        let bearer = format!("Bearer {}", cloud.sign(token));
+        call(&app, &[("authorization", &bearer)], TENANT_ID).await;
+        // The handler takes it to Entra ID, whose business the rest is.
+        assert_eq!(app.requests().token.total, index as u64 + 1);
+    }
 }

@@ -107,3 +107,32 @@ async fn a_slow_entra_id_ends_within_the_calls_budget() {
     );
     assert!(started.elapsed().as_secs() < 25, "{:?}", started.elapsed());
 }
+
+#[tokio::test]
+async fn what_takes_longer_to_fetch_than_a_call_may_last_is_there_for_the_next() {
+    let app = App::with(|options| {
+        options
+            .extra_env
+            .push(("TOOL_CALL_TIME_BUDGET_SECONDS".into(), "1".into()));
+    })
+    .await;
+    for at in [
+        Endpoint::Metadata,
+        Endpoint::ManagedIdentity,
+        Endpoint::Token,
+    ] {
+        app.fail(at, Effect::Delay { milliseconds: 1500 });
+    }
+    let ada = app.client("ada").await;
+    let first = app.hello_from(&ada).await;
+    assert!(first.text.contains("try again"), "{}", first.text);
+    until(async || !app.hello_from(&ada).await.is_error).await;
+    let asked = app.requests();
+    let once = [
+        &asked.metadata,
+        &asked.keys,
+        &asked.managed_identity,
+        &asked.token,
+    ];
+    assert_eq!(once.map(|requests| requests.total), [1; 4]);
+}

@@ -42,6 +42,11 @@ const VARIABLES: [(&str, &str); 15] = [
         names::DEVELOPER_TENANT,
         "55555555-2222-3333-4444-555555555555",
     ),
+    (
+        names::ALLOWED_CLIENTS,
+        "66666666-2222-3333-4444-555555555555",
+    ),
+    (names::ACCEPT_ID_TOKENS, "false"),
     (names::CALL_BUDGET, "20"),
     (names::LOG_LEVEL, "debug"),
 ];

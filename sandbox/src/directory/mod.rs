@@ -33,6 +33,10 @@ pub const FEDERATED_CREDENTIAL: FederatedCredential = FederatedCredential {
     audience: "api://AzureADTokenExchange",
 };
 
+/// The client id of the API that [`FEDERATED_CREDENTIAL`]'s audience is an identifier URI of, the same in every tenant:
+/// it is the `aud` of the tokens that Entra issues for that audience. From public sources.
+pub const TOKEN_EXCHANGE_CLIENT_ID: &str = "fb60f99c-7a34-4190-8149-302f77469936";
+
 /// A user-assigned managed identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ManagedIdentity {
@@ -47,8 +51,24 @@ pub struct ManagedIdentity {
 pub struct FederatedCredential {
     /// The required `sub`.
     pub subject: &'static str,
-    /// The required `aud`.
+    /// The required `aud`, or the identifier URI of the API whose client id that is.
     pub audience: &'static str,
+}
+
+impl FederatedCredential {
+    /// Whether a token of this `aud` is for the credential's audience.
+    pub(crate) fn is_audience(&self, aud: &str) -> bool {
+        aud == self.audience || aud == audience_of(self.audience)
+    }
+}
+
+/// The `aud` of the tokens that Entra issues for a resource.
+pub(crate) fn audience_of(resource: &str) -> &str {
+    if resource == FEDERATED_CREDENTIAL.audience {
+        TOKEN_EXCHANGE_CLIENT_ID
+    } else {
+        resource
+    }
 }
 
 /// The tenant's people, their consents, and the redirect URIs of the MCP server.

@@ -57,7 +57,10 @@ fn check_client_assertion(cloud: &CloudState, request: &TokenRequest) -> Result<
     let subject = claims.get("sub").unwrap_or_default();
     if !cloud.tokens.is_issuer_of(&claims) {
         Err(EntraError::FEDERATED_ISSUER)
-    } else if claims.get("aud") != Some(FEDERATED_CREDENTIAL.audience) {
+    } else if !claims
+        .get("aud")
+        .is_some_and(|aud| FEDERATED_CREDENTIAL.is_audience(aud))
+    {
         Err(EntraError::FEDERATED_AUDIENCE)
     } else if subject == FEDERATED_CREDENTIAL.subject {
         Ok(())

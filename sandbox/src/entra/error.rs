@@ -64,6 +64,60 @@ impl EntraError {
     )
     .suberror("token_expired");
 
+    pub(crate) const MFA_EXPIRED: Self = Self::invalid_grant(
+        50078,
+        "The multi-factor authentication is older than the tenant's administrator allows.",
+    )
+    .suberror("basic_action");
+    pub(crate) const PASSWORD_EXPIRED: Self =
+        Self::invalid_grant(50055, "The user's password has expired.")
+            .suberror("user_password_expired");
+    pub(crate) const SESSION_OF_OLD_PASSWORD: Self = Self::invalid_grant(
+        50133,
+        "The session is not valid, because the password has expired or was changed recently.",
+    );
+    pub(crate) const SESSIONS_REVOKED: Self = Self::invalid_grant(
+        50173,
+        "The grant was revoked: the user signed out everywhere or got a new password.",
+    )
+    .suberror("bad_token");
+
+    // What somebody else has to do for the user.
+    pub(crate) const ACCOUNT_DISABLED: Self =
+        Self::invalid_grant(50057, "The user's account is disabled.");
+    pub(crate) const ACCOUNT_UNKNOWN: Self =
+        Self::invalid_grant(50034, "The user's account is not in the directory.");
+    pub(crate) const NOT_ASSIGNED: Self = Self::invalid_grant(
+        50105,
+        "The application is for assigned users, and the user is not assigned to a role of it.",
+    );
+    pub(crate) const DEVICE_NOT_COMPLIANT: Self =
+        Self::invalid_grant(53000, "The device must be compliant, and is not.")
+            .suberror("message_only")
+            .asking_for_claims();
+    pub(crate) const DEVICE_NOT_JOINED: Self = Self::invalid_grant(
+        53001,
+        "The device must be joined to the domain, and is not.",
+    )
+    .suberror("message_only")
+    .asking_for_claims();
+    pub(crate) const APPLICATION_NOT_APPROVED: Self = Self::invalid_grant(
+        53002,
+        "The application must be an approved one by Conditional Access, and is not.",
+    )
+    .suberror("message_only");
+    pub(crate) const ENROLLMENT_BLOCKED: Self = Self::invalid_grant(
+        53004,
+        "The user has to set up multi-factor authentication, and may not from here because of risk.",
+    )
+    .suberror("message_only");
+    pub(crate) const DEVICE_NOT_MANAGED: Self =
+        Self::invalid_grant(530003, "The device must be managed, and is not.")
+            .suberror("message_only");
+    pub(crate) const BLOCKED_BY_SECURITY_POLICY: Self =
+        Self::invalid_grant(530032, "A security policy of the tenant blocks access.")
+            .suberror("message_only");
+
     pub(crate) const LOGIN_REQUIRED: Self = Self::new(
         50058,
         BAD_REQUEST,
@@ -269,6 +323,19 @@ impl EntraError {
         Self::EXTERNAL_CHALLENGE,
         Self::BLOCKED_BY_POLICY,
         Self::SIGN_IN_FREQUENCY,
+        Self::MFA_EXPIRED,
+        Self::PASSWORD_EXPIRED,
+        Self::SESSION_OF_OLD_PASSWORD,
+        Self::SESSIONS_REVOKED,
+        Self::ACCOUNT_DISABLED,
+        Self::ACCOUNT_UNKNOWN,
+        Self::NOT_ASSIGNED,
+        Self::DEVICE_NOT_COMPLIANT,
+        Self::DEVICE_NOT_JOINED,
+        Self::APPLICATION_NOT_APPROVED,
+        Self::ENROLLMENT_BLOCKED,
+        Self::DEVICE_NOT_MANAGED,
+        Self::BLOCKED_BY_SECURITY_POLICY,
         Self::LOGIN_REQUIRED,
         Self::CONSENT_DECLINED,
         Self::SIGN_IN_EXPIRED,

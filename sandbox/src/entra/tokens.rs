@@ -19,6 +19,7 @@ use super::scope::Scopes;
 use super::signing_keys::SigningKeys;
 use crate::directory::{
     Application, ClientType, MANAGED_IDENTITY, MCP_SERVER, Permission, Person, TENANT_ID,
+    audience_of,
 };
 
 /// Entra dates its tokens back by five minutes, for the sake of clocks that are late.
@@ -322,7 +323,7 @@ impl Tokens {
         TokenSpec::new(self.claims(
             IDENTITY_TOKEN_LIFETIME,
             json!({
-                "aud": resource,
+                "aud": audience_of(resource),
                 "azp": MANAGED_IDENTITY.client_id,
                 "azpacr": "2",
                 "idtyp": "app",
