@@ -25,7 +25,7 @@ use super::{
     error::{Error, Kind},
     refreshing_cache::{Perishable, RefreshingCache},
     throttle::Throttle,
-    user_assertion::TokenDigest,
+    user_assertion::UserKey,
 };
 use crate::settings::TenantId;
 
@@ -55,8 +55,8 @@ impl DeveloperCredential {
     }
 
     /// Which services want to be left alone; there is but one developer.
-    pub fn throttle(&self) -> (&Throttle, &TokenDigest) {
-        (&self.throttle, &[0; 32])
+    pub fn throttle(&self) -> (&Throttle, &UserKey) {
+        (&self.throttle, &[0; 16])
     }
 
     /// Forgets the token for `scope`: the next call asks the tools again.

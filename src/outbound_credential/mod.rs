@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 
-use self::{app_service_auth::Principal, throttle::Throttle, user_assertion::TokenDigest};
+use self::{app_service_auth::Principal, throttle::Throttle, user_assertion::UserKey};
 pub use self::{
     developer::DeveloperCredential,
     error::{Error, Kind, busy_message},
@@ -142,7 +142,7 @@ impl OutboundCredential {
         throttle.note(user, service, wait).await;
     }
 
-    fn throttle(&self) -> (&Throttle, &TokenDigest) {
+    fn throttle(&self) -> (&Throttle, &UserKey) {
         match self {
             Self::OnBehalfOf(credential) => credential.throttle(),
             Self::Developer(credential) => credential.throttle(),

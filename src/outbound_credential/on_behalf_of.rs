@@ -28,7 +28,7 @@ use super::{
     error::{EntraError, Error, Kind},
     refreshing_cache::{Perishable, RefreshingCache},
     throttle::Throttle,
-    user_assertion::{TokenDigest, UserAssertion},
+    user_assertion::{UserAssertion, UserKey},
 };
 use crate::{
     outbound::{self, CallBudget, Reply},
@@ -187,7 +187,7 @@ impl Exchange {
         request: TokenRequest,
         budget: Arc<CallBudget>,
     ) -> Result<Perishable<AccessToken>, Error> {
-        let user = &request.caller.digest;
+        let user = &request.caller.user;
         if let Some(wait) = self.throttle.remaining(user, ENTRA).await {
             let kind = Kind::Unavailable {
                 service: ENTRA,
@@ -247,7 +247,7 @@ impl Exchange {
             token(&reply, sent_at)
         } else {
             if let Some(wait) = reply.throttled_for() {
-                let user = &request.caller.digest;
+                let user = &request.caller.user;
                 self.throttle.note(user, ENTRA, wait).await;
             }
             Err(self.refusal(&reply))
@@ -405,9 +405,9 @@ impl OnBehalfOfCredential {
             .await
     }
 
-    /// Which services want to be left alone, and by whom they know the caller there.
-    pub fn throttle(&self) -> (&Throttle, &TokenDigest) {
-        (&self.on_behalf_of.exchange.throttle, &self.caller.digest)
+    /// Which services want to be left alone by whom, and who the caller is there.
+    pub fn throttle(&self) -> (&Throttle, &UserKey) {
+        (&self.on_behalf_of.exchange.throttle, &self.caller.user)
     }
 
     /// Forgets the token for `scopes`: the next call exchanges anew.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     refreshing_cache::{Perishable, RefreshingCache},
-    user_assertion::TokenDigest,
+    user_assertion::UserKey,
 };
 
 /// How many are remembered.
@@ -15,10 +15,10 @@ const CAPACITY: u64 = 20_000;
 /// After this time a service is asked once more, however long it wants to be left alone.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// See the module. A user is known by the digest of their token.
+/// See the module.
 #[derive(Debug)]
 pub struct Throttle {
-    waits: RefreshingCache<(TokenDigest, &'static str), SystemTime>,
+    waits: RefreshingCache<(UserKey, &'static str), SystemTime>,
     /// When the last wait ends, in seconds since the epoch: later, nobody need be looked up.
     last_end: AtomicU64,
 }
@@ -33,7 +33,7 @@ impl Throttle {
     }
 
     /// How long `service` still wants to be left alone by `user`, in seconds rounded up.
-    pub async fn remaining(&self, user: &TokenDigest, service: &'static str) -> Option<Duration> {
+    pub async fn remaining(&self, user: &UserKey, service: &'static str) -> Option<Duration> {
         let last_end = self.last_end.load(Ordering::Relaxed);
         if last_end == 0 || UNIX_EPOCH + Duration::from_secs(last_end) < SystemTime::now() {
             return None;
@@ -46,7 +46,7 @@ impl Throttle {
     }
 
     /// Notes that `service` wants to be left alone by `user` for `wait`.
-    pub async fn note(&self, user: &TokenDigest, service: &'static str, wait: Duration) {
+    pub async fn note(&self, user: &UserKey, service: &'static str, wait: Duration) {
         let end = SystemTime::now() + wait.min(LONGEST_WAIT);
         let until = Perishable {
             value: end,
@@ -63,8 +63,8 @@ impl Throttle {
 mod tests {
     use super::*;
 
-    const ADA: TokenDigest = [1; 32];
-    const GRACE: TokenDigest = [2; 32];
+    const ADA: UserKey = [1; 16];
+    const GRACE: UserKey = [2; 16];
 
     #[tokio::test]
     async fn a_wait_holds_for_one_user_and_one_service() {

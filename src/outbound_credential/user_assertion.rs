@@ -49,6 +49,9 @@ const CAPACITY: u64 = 20_000;
 /// SHA-256 of a token, which stands for it wherever the token itself is not needed.
 pub type TokenDigest = [u8; 32];
 
+/// What stands for a user, whatever token they come with: a digest of the tenant and the user's id there.
+pub type UserKey = [u8; 16];
+
 /// A verified token of a user for this app.
 pub struct UserAssertion {
     /// The token.
@@ -57,6 +60,8 @@ pub struct UserAssertion {
     pub digest: TokenDigest,
     /// The tenant that issued it.
     pub tenant: TenantId,
+    /// Whose it is.
+    pub user: UserKey,
 }
 
 impl fmt::Debug for UserAssertion {
@@ -73,7 +78,14 @@ pub struct Verifier {
     checks: Arc<Checks>,
     accepts_id_tokens: bool,
     /// By source too: what an id token need not have, an access token must.
-    verified: RefreshingCache<(TokenSource, TokenDigest), TenantId>,
+    verified: RefreshingCache<(TokenSource, TokenDigest), Caller>,
+}
+
+/// Whom a verified token is for.
+#[derive(Clone, Debug)]
+struct Caller {
+    tenant: TenantId,
+    user: UserKey,
 }
 
 /// What a caller's token is held against.
@@ -92,6 +104,8 @@ struct Claims {
     aud: String,
     iss: String,
     tid: String,
+    oid: Option<String>,
+    sub: Option<String>,
     exp: u64,
     #[serde(default)]
     nbf: u64,
@@ -142,8 +156,8 @@ impl Verifier {
                 continue;
             }
             let digest: TokenDigest = Sha256::digest(token).into();
-            let tenant = match self.verified.peek(&(source, digest)).await {
-                Some(tenant) => tenant,
+            let caller = match self.verified.peek(&(source, digest)).await {
+                Some(caller) => caller,
                 None => match self.checks.read(source, token) {
                     Ok(unverified) => self.check(unverified, digest, budget).await?,
                     Err(error) => {
@@ -152,13 +166,14 @@ impl Verifier {
                     }
                 },
             };
-            if tenant != principal.tenant {
+            if caller.tenant != principal.tenant {
                 return Err(refused("the token is another tenant's than the principal"));
             }
             return Ok(UserAssertion {
                 token: Secret::new(token.to_owned()),
                 digest,
-                tenant,
+                tenant: caller.tenant,
+                user: caller.user,
             });
         }
         let id_token_only = || Error::new(Kind::NotSignedIn, "no access token, only an id token");
@@ -170,7 +185,7 @@ impl Verifier {
         unverified: Unverified<'_>,
         digest: TokenDigest,
         budget: &Arc<CallBudget>,
-    ) -> Result<TenantId, Error> {
+    ) -> Result<Caller, Error> {
         let tenant = self.checks.claims(&unverified)?;
         let key_id = jose_header(unverified.token)?.kid;
         let checks = self.checks.clone();
@@ -183,7 +198,10 @@ impl Verifier {
                 verify_signature(token.secret(), &claims, &keys)?;
                 let expires_on = remembered_until(claims.exp, SystemTime::now());
                 Ok(Perishable {
-                    value: tenant,
+                    value: Caller {
+                        user: user_key(&claims),
+                        tenant,
+                    },
                     refresh_on: expires_on,
                     expires_on,
                 })
@@ -336,6 +354,14 @@ fn verify_signature(token: &str, claims: &Claims, keys: &CoreJsonWebKeySet) -> R
             _ => refused("the token's claims do not hold"),
         })?;
     Ok(())
+}
+
+fn user_key(claims: &Claims) -> UserKey {
+    let id = claims.oid.as_ref().or(claims.sub.as_ref());
+    let digest = Sha256::digest(format!("{} {}", claims.tid, id.map_or("", String::as_str)));
+    let mut key = UserKey::default();
+    key.copy_from_slice(&digest[..16]);
+    key
 }
 
 /// How long a token that expires at `exp` need not be verified again.

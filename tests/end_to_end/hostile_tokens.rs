@@ -244,14 +244,14 @@ async fn an_id_token_is_no_proof_unless_a_setting_says_so() {
 
 #[tokio::test]
 async fn a_client_that_is_not_on_the_list_is_refused_without_a_request() {
-    let clients = format!("{}, {}", OTHER_API.client_id, MCP_CLIENT.client_id);
+    let clients = format!("{}, {}", OTHER_API.client_id, VISUAL_STUDIO_CODE.client_id);
     let app = unguarded_with(&[("ALLOWED_CLIENT_APPLICATIONS", &clients)]).await;
     let cloud = app.sandbox.cloud();
     let of = |client: &str| {
         let ada = cloud.access_token_spec("ada").unwrap();
         format!("Bearer {}", cloud.sign(ada.claim("azp", client)))
     };
-    let stranger = of(VISUAL_STUDIO_CODE.client_id);
+    let stranger = of(MCP_CLIENT.client_id);
     let refused = call(&app, &[("authorization", &stranger)], TENANT_ID).await;
     assert_eq!(
         refused.text,
@@ -259,7 +259,7 @@ async fn a_client_that_is_not_on_the_list_is_refused_without_a_request() {
     );
     app.log_line("client_not_allowed").await;
     assert_eq!(app.requests().total(), 0);
-    let known = of(MCP_CLIENT.client_id);
+    let known = of(VISUAL_STUDIO_CODE.client_id);
     assert!(
         !call(&app, &[("authorization", &known)], TENANT_ID)
             .await

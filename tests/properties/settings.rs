@@ -16,7 +16,7 @@ use proptest::{
 use crate::support::{damaged, text};
 
 /// Every variable, with a value that suits it.
-const VARIABLES: [(&str, &str); 15] = [
+const VARIABLES: [(&str, &str); 17] = [
     (names::PORT, "40000"),
     (names::ENVIRONMENT, "Production"),
     (names::CLIENT_ID, "33333333-2222-3333-4444-555555555555"),
