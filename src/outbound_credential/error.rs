@@ -14,6 +14,9 @@ use crate::failure::{Failure, Remedy, word};
 /// Longer than a model takes to repeat a refused call, shorter than a person takes to sign in.
 const REFUSAL_MEMORY: Duration = Duration::from_secs(5);
 
+/// What Entra ID is called to users.
+pub const ENTRA: &str = "Entra ID";
+
 /// Why no token can be had.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -351,7 +354,7 @@ impl EntraError {
             link: consent_link.map(str::to_owned),
         };
         let unavailable = || Kind::Unavailable {
-            service: "Entra ID",
+            service: ENTRA,
             retry_after,
         };
         if is_unavailable {
@@ -406,7 +409,7 @@ fn kind_of_code(code: u64) -> Option<Kind> {
         650053 => Kind::Unexpected,
         // The same request too often.
         50196 => Kind::Unavailable {
-            service: "Entra ID",
+            service: ENTRA,
             retry_after: None,
         },
         _ => return None,

@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     client_assertion::ClientAssertion,
-    error::{EntraError, Error, Kind},
+    error::{ENTRA, EntraError, Error, Kind},
     refreshing_cache::{Perishable, RefreshingCache},
     throttle::Throttle,
     user_assertion::{UserAssertion, UserKey},
@@ -43,8 +43,6 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
 ///
 /// Source: <https://learn.microsoft.com/entra/identity-platform/claims-challenge#client-capabilities>.
 const CAPABILITIES: &str = r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#;
-/// What the token endpoint is called to users.
-const ENTRA: &str = "Entra ID";
 /// The longest claims challenge that is passed on, in bytes.
 const MAX_CLAIMS: usize = 8 * 1024;
 

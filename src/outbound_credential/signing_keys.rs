@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    error::Error,
+    error::{ENTRA, Error},
     refreshing_cache::{Perishable, RefreshingCache},
 };
 use crate::{
@@ -132,7 +132,7 @@ async fn fetch(discovery: Arc<Discovery>) -> Result<Perishable<Arc<CoreJsonWebKe
                 detail = describe(&error),
                 "the tenant's signing keys could not be fetched"
             );
-            Error::unavailable("Entra ID", None)
+            Error::unavailable(ENTRA, None)
         })?;
     let now = SystemTime::now();
     Ok(Perishable {

@@ -1,5 +1,7 @@
 //! The app as `func start` runs it: no sign-in, and the developer's own identity.
 
+use sandbox::faults::{Effect, Endpoint, Fault};
+
 use crate::support::App;
 
 #[tokio::test]
@@ -17,6 +19,20 @@ async fn the_azure_cli_is_asked_once_for_many_calls() {
         app.hello_from(&client).await;
     }
     assert_eq!(app.sandbox.developer_tools().unwrap().az_calls().len(), 1);
+}
+
+#[tokio::test]
+async fn the_azure_cli_is_asked_once_more_for_a_token_that_graph_refuses() {
+    let app = App::start_locally().await;
+    let client = app.client_with(&[]).await;
+    app.hello_from(&client).await;
+    let refused = Effect::Status {
+        code: 401,
+        retry_after: None,
+    };
+    app.add(Fault::new(Endpoint::Graph, refused).times(1));
+    assert!(!app.hello_from(&client).await.is_error);
+    assert_eq!(app.sandbox.developer_tools().unwrap().az_calls().len(), 2);
 }
 
 #[tokio::test]
