@@ -276,7 +276,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             client_id,
             scope,
             allowed_tenants,
-            allowed_clients: self.list(names::ALLOWED_CLIENTS),
+            allowed_clients: self.allowed_clients()?,
             accepts_id_tokens: self.parsed(names::ACCEPT_ID_TOKENS)?.unwrap_or(false),
             managed_identity_client_id: self.required(
                 names::MANAGED_IDENTITY_CLIENT_ID,
@@ -290,11 +290,19 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         })
     }
 
-    /// The entries of a comma-separated list; empty ones do not count.
-    fn list(&self, name: &'static str) -> Vec<String> {
-        let list = self.text(name).unwrap_or_default();
+    /// A list that is set names somebody: one without an entry would admit everybody.
+    fn allowed_clients(&self) -> Result<Vec<String>, SettingsError> {
+        let list = self.text(names::ALLOWED_CLIENTS).unwrap_or_default();
         let entries = list.split(',').map(|entry| entry.trim().to_owned());
-        entries.filter(|entry| !entry.is_empty()).collect()
+        let clients: Vec<_> = entries.filter(|entry| !entry.is_empty()).collect();
+        if clients.is_empty() && !list.is_empty() {
+            return Err(SettingsError {
+                name: names::ALLOWED_CLIENTS,
+                problem: "names no client: list client ids, or remove it to admit any client"
+                    .into(),
+            });
+        }
+        Ok(clients)
     }
 
     /// Splits `api://<id>/user_impersonation`. The first scope counts; of the others, those that are the same scope under
@@ -427,6 +435,7 @@ mod tests {
                 "11111111-2222-3333-4444-555555555555,",
             ),
             (names::DEFAULT_SCOPES, "user_impersonation"),
+            (names::ALLOWED_CLIENTS, ", ,"),
             (names::ACCEPT_ID_TOKENS, "perhaps"),
             (names::CLOUD, "Mars"),
             (names::AUTHORITY_HOST, "http://login.example"),
@@ -498,8 +507,18 @@ mod tests {
             "https://app.azurewebsites.net",
         ];
         assert_eq!(deployed.audiences, audiences);
-        let sandbox = caller(&[(names::HOSTNAME, "127.0.0.1:7071")]);
-        assert_eq!(sandbox.origin().as_deref(), Some("http://127.0.0.1:7071"));
+    }
+
+    #[test]
+    fn the_app_is_reached_over_https_but_on_this_machine() {
+        for (hostname, origin) in [
+            ("app.azurewebsites.net", "https://app.azurewebsites.net"),
+            ("127.0.0.1:7071", "http://127.0.0.1:7071"),
+            ("localhost:7071", "http://localhost:7071"),
+        ] {
+            let caller = caller(&[(names::HOSTNAME, hostname)]);
+            assert_eq!(caller.origin().as_deref(), Some(origin));
+        }
     }
 
     #[test]

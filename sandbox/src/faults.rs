@@ -547,6 +547,10 @@ mod tests {
             InvalidFault::ClaimsChallengeElsewhere
         );
         assert_eq!(
+            refused(Fault::new(Endpoint::Token, Effect::NumericExpiry)),
+            InvalidFault::NumericExpiryElsewhere
+        );
+        assert_eq!(
             refused(Fault::new(Endpoint::Token, Effect::Reset).times(0)),
             InvalidFault::Times
         );

@@ -498,6 +498,14 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn the_consent_link_is_a_sign_in_at_the_app() {
+        assert_eq!(
+            consent_link("https://app.azurewebsites.net"),
+            "https://app.azurewebsites.net/.auth/login/aad?post_login_redirect_uri=/.auth/login/done"
+        );
+    }
 }
 
 #[cfg(test)]
