@@ -368,7 +368,7 @@ async fn every_failure_of_the_handler_reaches_the_client_in_the_hosts_words() {
     let cases = [
         (answer(500, json, r#"{"ReturnValue":null}"#), "500"),
         (answer(404, json, "{}"), "404"),
-        (answer(200, json, "{"), "EOF"),
+        (answer(200, json, "{"), "not JSON"),
         (answer(200, json, "[]"), "not an object"),
         (answer(200, Some("text/plain"), "{}"), "text/plain"),
         (answer(200, None, "{}"), "no content type"),
@@ -541,9 +541,16 @@ async fn all_headers_of_the_client_reach_the_handler() {
     let app = TestApp::new();
     let handler = FakeHandler::greeting();
     let host = host_before(&handler, &app);
+    let introduction = json!({
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" },
+    });
+    let initialized = Client::of(&host).request("initialize", introduction).await;
+    let session = initialized.header("mcp-session-id").unwrap();
     let client = Client::of(&host)
         .with("Authorization", "Bearer a.b.c")
-        .with("Mcp-Session-Id", "abc|def")
+        .with("Mcp-Session-Id", session)
         .with("MCP-Protocol-Version", "2025-06-18");
     client.call(json!({ "when": "now", "n": 1.50 })).await;
 
@@ -553,12 +560,29 @@ async fn all_headers_of_the_client_reach_the_handler() {
     assert_eq!(headers["Host"], json!(client.url.split('/').nth(2)));
     assert_eq!(headers["Accept"], "application/json, text/event-stream");
     assert_eq!(headers["mcp-protocol-version"], "2025-06-18");
-    assert_eq!(invocation.call()["sessionid"], "abc|def");
-    assert_eq!(invocation.call()["transport"]["sessionId"], "abc|def");
+    assert_eq!(invocation.call()["sessionid"], session);
+    assert_eq!(invocation.call()["transport"]["sessionId"], session);
     assert_eq!(
         invocation.call()["arguments"],
         json!({ "when": "now", "n": 1.5 })
     );
+}
+
+#[actix_web::test]
+async fn requests_for_another_host_name_are_refused_unless_the_host_is_as_in_azure() {
+    let app = TestApp::new();
+    for (answers_any_host, expected) in [(false, 403), (true, 200)] {
+        let handler = FakeHandler::greeting();
+        let mut options =
+            FunctionsHostOptions::new(app.files(), Handler::Address(handler.address)).unwrap();
+        options.answers_any_host = answers_any_host;
+        let host = FunctionsHost::start(options).unwrap();
+        let rebound = Client::of(&host).with("Host", "evil.example");
+        let response = rebound.request("ping", json!({})).await;
+        assert_eq!(response.status, expected);
+        let own = Client::of(&host).request("ping", json!({})).await;
+        assert_eq!(own.status, 200);
+    }
 }
 
 #[actix_web::test]
