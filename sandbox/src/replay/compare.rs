@@ -39,6 +39,12 @@ pub(super) fn response(recorded: &case::Response, received: &Received) -> Vec<St
             differences.push(format!("header {name}: {expected:?}, got {got:?}"));
         }
     }
+    let closes =
+        |value: Option<&str>| value.is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    let (expected, got) = (recorded_header("connection"), received.header("connection"));
+    if closes(expected) != closes(got) {
+        differences.push(format!("header connection: {expected:?}, got {got:?}"));
+    }
     differences.extend(body(&recorded.body, &received.body));
     differences
 }
@@ -65,7 +71,7 @@ fn placeholder_length(recorded: &str) -> Option<usize> {
         .ok()
 }
 
-/// Compares a body: byte for byte, or else by what it means.
+/// Compares a body.
 fn body(recorded: &Body, received: &[u8]) -> Option<String> {
     if let Some(outcome) = recorded.compare_long(received) {
         return outcome.err().map(|problem| format!("body: {problem}"));
@@ -88,7 +94,7 @@ fn text(recorded: &str, received: &str) -> Option<String> {
     Some(format!("{}, got {}", shown(recorded), shown(received)))
 }
 
-/// Compares events, their data by what they mean as JSON.
+/// Compares events.
 pub(super) fn events(recorded: &[SseEvent], received: &[SseEvent]) -> Option<String> {
     if recorded.len() != received.len() {
         return Some(format!("{} events, got {}", recorded.len(), received.len()));
@@ -104,10 +110,14 @@ pub(super) fn events(recorded: &[SseEvent], received: &[SseEvent]) -> Option<Str
         })
 }
 
-/// Compares two JSON texts. The order of members does not matter where a server keeps none.
+/// Compares two JSON texts: byte for byte, but for `_meta`, whose members the real extension puts in
+/// another order in every process, and for what the recorder has replaced.
 fn json(recorded: &str, received: &str) -> Option<String> {
     if recorded == received {
         return None;
+    }
+    if !recorded.contains("\"_meta\"") && !recorded.contains("<guid>") {
+        return Some(format!("{}, got {}", shown(recorded), shown(received)));
     }
     let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
     match (parse(recorded), parse(received)) {
