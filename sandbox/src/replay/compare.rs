@@ -240,9 +240,9 @@ fn first_difference(expected: &str, got: &str) -> String {
         .position(|(expected, got)| expected != got)
         .unwrap_or(expected.len().min(got.len()));
     let around = |text: &str| {
-        let start = text.floor_char_boundary(at.saturating_sub(40));
-        let end = text.ceil_char_boundary((at + 60).min(text.len()));
-        text[start..end].to_owned()
+        let bytes = text.as_bytes();
+        let (start, end) = (at.saturating_sub(40), (at + 60).min(bytes.len()));
+        String::from_utf8_lossy(&bytes[start.min(end)..end]).into_owned()
     };
     format!("at {at}: …{}…, got …{}…", around(expected), around(got))
 }
