@@ -8,6 +8,7 @@ mod azure_yaml;
 mod bicep;
 mod clouds;
 mod declarations;
+mod funcignore;
 mod links;
 mod outputs;
 mod parameters;
