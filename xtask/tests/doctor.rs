@@ -29,13 +29,16 @@ async fn start() -> Sandbox {
 
 /// What doctor says of it to `person`.
 async fn doctor(sandbox: &Sandbox, person: &str) -> (String, Output) {
+    let token = sandbox.cloud().access_token(person).unwrap();
+    doctor_with(sandbox, &token, sandbox.system_key().unwrap()).await
+}
+
+/// What it says to who has these.
+async fn doctor_with(sandbox: &Sandbox, token: &str, key: &str) -> (String, Output) {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["doctor", "--url", &sandbox.mcp_url()])
-        .env(
-            "MCP_ACCESS_TOKEN",
-            sandbox.cloud().access_token(person).unwrap(),
-        )
-        .env("MCP_SYSTEM_KEY", sandbox.system_key().unwrap())
+        .env("MCP_ACCESS_TOKEN", token)
+        .env("MCP_SYSTEM_KEY", key)
         .output()
         .await
         .unwrap();
@@ -64,4 +67,33 @@ async fn a_user_who_has_not_consented_is_shown_where() {
         line.starts_with("FAIL  HelloTool: ") && line.contains("/.auth/login/aad"),
         "{line}"
     );
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_told_from_a_client_that_may_not_call() {
+    let sandbox = start().await;
+    let cloud = sandbox.cloud();
+    let token = cloud.access_token("ada").unwrap();
+    let (said, output) = doctor_with(&sandbox, &token, "another key").await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains("FAIL  MCP_SYSTEM_KEY is not accepted"),
+        "{said}"
+    );
+
+    let stranger = "00000000-1111-2222-3333-444444444444";
+    let token = cloud.sign(
+        cloud
+            .access_token_spec("ada")
+            .unwrap()
+            .claim("azp", stranger),
+    );
+    for key in [sandbox.system_key().unwrap(), "another key"] {
+        let (said, output) = doctor_with(&sandbox, &token, key).await;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            said.contains("FAIL  the client that got MCP_ACCESS_TOKEN may not call"),
+            "{said}"
+        );
+    }
 }

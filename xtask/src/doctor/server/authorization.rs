@@ -10,7 +10,10 @@ use sandbox::functions_host::MCP_PATH;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Checked, LOG_STREAM, PROVISION, Server, bearer_challenge, get_json, send};
+use super::{
+    Checked, HOST_IS_DOWN, LOG_STREAM, PROVISION, Server, bearer_challenge, get_json, host_is_down,
+    says, send,
+};
 use crate::doctor::finding::Finding;
 
 /// Where App Service Authentication signs users in by browser.
@@ -71,6 +74,7 @@ impl Server {
                 "everybody is refused with 403".to_owned(),
                 "start the function app, and see its access restrictions".to_owned(),
             ),
+            StatusCode::SERVICE_UNAVAILABLE if says(&reply, HOST_IS_DOWN) => host_is_down(),
             StatusCode::NOT_FOUND => (
                 format!("there is nothing at {MCP_PATH}"),
                 format!("azd deploy; if it is deployed, {LOG_STREAM}"),
@@ -84,12 +88,15 @@ impl Server {
     }
 
     fn resource_metadata_url(&self, reply: &Reply) -> Checked<Url> {
-        let challenge = bearer_challenge(reply).ok_or_else(|| {
-            Finding::fail(
-                "callers without a token are refused, but not by App Service Authentication",
-                format!("it must be on; {PROVISION}"),
-            )
-        })?;
+        // The host refuses callers without its key with a challenge that has no parameters.
+        let challenge = bearer_challenge(reply)
+            .filter(|challenge| challenge.contains('='))
+            .ok_or_else(|| {
+                Finding::fail(
+                    "callers without a token are refused, but not by App Service Authentication",
+                    format!("it must be on; {PROVISION}"),
+                )
+            })?;
         let url = parameter(challenge, "resource_metadata").ok_or_else(|| {
             Finding::fail(
                 "callers without a token are not told where the protected resource metadata is",

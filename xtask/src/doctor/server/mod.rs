@@ -23,8 +23,11 @@ pub use self::signed_in::Credentials;
 /// How long one answer may take, a retry included: an app that sleeps must wake up first.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const PROVISION: &str = "azd provision sets it";
+/// Without `--no-state` azd skips what it deployed before, also where somebody has changed it since.
+const PROVISION: &str = "azd provision --no-state sets it";
 const LOG_STREAM: &str = "see the log stream of the function app";
+/// The body of 503, where the host cannot start.
+const HOST_IS_DOWN: &str = "Function host is not running.";
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +131,23 @@ fn bearer_challenge(reply: &Reply) -> Option<&str> {
             let scheme = challenge.split(' ').next().unwrap_or_default();
             scheme.eq_ignore_ascii_case("Bearer")
         })
+}
+
+/// Whether an answer is App Service Authentication's refusal: the Functions host has a challenge too, `Bearer` alone.
+fn names_metadata(reply: &Reply) -> bool {
+    bearer_challenge(reply).is_some_and(|challenge| challenge.contains("resource_metadata="))
+}
+
+fn says(reply: &Reply, text: &str) -> bool {
+    String::from_utf8_lossy(&reply.body).contains(text)
+}
+
+/// What there is to say of a host that cannot start, and what to do.
+fn host_is_down() -> (String, String) {
+    (
+        format!("the Functions host cannot start: {HOST_IS_DOWN}"),
+        format!("{LOG_STREAM}; docs/troubleshooting.md has its texts"),
+    )
 }
 
 async fn get_json<T: DeserializeOwned>(url: Url) -> Result<T, String> {

@@ -4,12 +4,15 @@ use std::env;
 
 use handler::outbound::Reply;
 use reqwest::{
-    StatusCode,
+    Method, Request, StatusCode,
     header::{AUTHORIZATION, HeaderValue},
 };
 use serde_json::{Value, json};
 
-use super::{Checked, Checkup, LOG_STREAM, Server, bearer_challenge, send};
+use super::{
+    Checked, Checkup, HOST_IS_DOWN, LOG_STREAM, PROVISION, Server, host_is_down, names_metadata,
+    says, send,
+};
 use crate::doctor::finding::Finding;
 
 /// The tool that only reads the caller's own profile, so that it can be called to see whether it works.
@@ -19,6 +22,7 @@ const ACCESS_TOKEN: &str = "MCP_ACCESS_TOKEN";
 const SYSTEM_KEY: &str = "MCP_SYSTEM_KEY";
 const FETCH_SYSTEM_KEY: &str = "az functionapp keys list --resource-group <resource group> --name <function app> --query \
                                 systemKeys.mcp_extension --output tsv";
+const EMPTY_500: &str = "https://github.com/Azure/azure-functions-mcp-extension/issues/273";
 
 /// What a signed-in user has. Not to be shown.
 #[derive(Default)]
@@ -54,11 +58,15 @@ impl Server {
         let Some(tools) = checkup.keep(self.tools(token, key).await) else {
             return;
         };
-        if key.is_some() {
-            checkup.keep(self.key_gate(token).await);
-        }
+        checkup.keep(self.key_gate(token).await);
         if tools.iter().any(|tool| tool == HELLO_TOOL) {
             checkup.keep(self.hello(token, key).await);
+        } else {
+            // The host lists tools whether the handler runs or not.
+            checkup.findings.push(Finding::warn(
+                format!("without {HELLO_TOOL}, nothing shows that the handler runs and that users have consented"),
+                "call a tool of yours with an MCP client",
+            ));
         }
     }
 
@@ -66,26 +74,21 @@ impl Server {
         let reply = self.call("tools/list", json!({}), token, key).await?;
         let (text, remedy) = match reply.status {
             StatusCode::OK => return listed_tools(&reply),
-            StatusCode::UNAUTHORIZED if bearer_challenge(&reply).is_some() => (
+            StatusCode::UNAUTHORIZED if names_metadata(&reply) => (
                 format!("{ACCESS_TOKEN} is not accepted"),
                 "it has expired, or is for another server: get a new one for the scope above"
                     .to_owned(),
             ),
-            StatusCode::UNAUTHORIZED if key.is_none() => {
-                return Err(Finding::warn(
-                    "calls without the system key are refused, so tools and consent cannot be seen",
-                    format!("set {SYSTEM_KEY}: {FETCH_SYSTEM_KEY}"),
-                ));
-            }
             StatusCode::UNAUTHORIZED => (
-                format!("{SYSTEM_KEY} is not accepted"),
-                FETCH_SYSTEM_KEY.to_owned(),
+                "the Functions host is not told who has signed in".to_owned(),
+                format!("App Service Authentication must be on; {PROVISION}"),
             ),
-            StatusCode::FORBIDDEN => (
-                format!("the client that got {ACCESS_TOKEN} may not call"),
-                "azd env set PRE_AUTHORIZED_CLIENT_IDS with its client id, and azd provision"
-                    .to_owned(),
+            StatusCode::FORBIDDEN => return Err(self.forbidden(token, key).await?),
+            StatusCode::INTERNAL_SERVER_ERROR if reply.body.is_empty() => (
+                "signed-in callers are answered 500 with an empty body".to_owned(),
+                format!("{LOG_STREAM}; {EMPTY_500} is a report of the same"),
             ),
+            StatusCode::SERVICE_UNAVAILABLE if says(&reply, HOST_IS_DOWN) => host_is_down(),
             status => (
                 format!("signed-in callers are answered {status}"),
                 LOG_STREAM.to_owned(),
@@ -94,13 +97,44 @@ impl Server {
         Err(Finding::fail(text, remedy))
     }
 
+    /// Who answered 403. App Service Authentication refuses the client everywhere; the host wants its key for the MCP
+    /// endpoint, but not for its home page.
+    async fn forbidden(&self, token: &str, key: Option<&str>) -> Result<Finding, Finding> {
+        let mut home = Request::new(Method::GET, self.at("/"));
+        authorize(&mut home, token)?;
+        let home = send(home)
+            .await
+            .map_err(|error| Finding::fail(format!("/ is not answered: {error}"), LOG_STREAM))?;
+        Ok(match key {
+            _ if home.status == StatusCode::FORBIDDEN => Finding::fail(
+                format!("the client that got {ACCESS_TOKEN} may not call"),
+                "azd env set PRE_AUTHORIZED_CLIENT_IDS with its client id, and azd provision",
+            ),
+            None => Finding::warn(
+                "calls without the system key are refused, so tools and consent cannot be seen",
+                format!("set {SYSTEM_KEY}: {FETCH_SYSTEM_KEY}"),
+            ),
+            Some(_) => Finding::fail(format!("{SYSTEM_KEY} is not accepted"), FETCH_SYSTEM_KEY),
+        })
+    }
+
+    /// Whether the host asks for its key, of a caller whom it answers with it.
     async fn key_gate(&self, token: &str) -> Checked<()> {
         let reply = self.call("tools/list", json!({}), token, None).await?;
-        let text = match reply.status {
-            StatusCode::UNAUTHORIZED => "calls without the system key are refused",
-            _ => "calls without the system key are let in, as with ANONYMOUS_WEBHOOK",
-        };
-        Ok((Finding::ok(text), ()))
+        match reply.status {
+            StatusCode::FORBIDDEN => {
+                let text = "calls without the system key are refused";
+                Ok((Finding::ok(text), ()))
+            }
+            StatusCode::OK => Err(Finding::warn(
+                "calls without the system key are let in",
+                "right with ANONYMOUS_WEBHOOK; else azd env set ANONYMOUS_WEBHOOK false, and azd provision",
+            )),
+            status => Err(Finding::fail(
+                format!("calls without the system key are answered {status}, not 403"),
+                LOG_STREAM,
+            )),
+        }
     }
 
     async fn hello(&self, token: &str, key: Option<&str>) -> Checked<()> {
@@ -127,18 +161,21 @@ impl Server {
         key: Option<&str>,
     ) -> Result<Reply, Finding> {
         let mut request = self.mcp_request(method, parameters);
-        let headers = request.headers_mut();
-        headers.insert(
-            AUTHORIZATION,
-            secret(&format!("Bearer {token}"), ACCESS_TOKEN)?,
-        );
+        authorize(&mut request, token)?;
         if let Some(key) = key {
-            headers.insert("x-functions-key", secret(key, SYSTEM_KEY)?);
+            let key = secret(key, SYSTEM_KEY)?;
+            request.headers_mut().insert("x-functions-key", key);
         }
         send(request).await.map_err(|error| {
             Finding::fail(format!("{method} is not answered: {error}"), LOG_STREAM)
         })
     }
+}
+
+fn authorize(request: &mut Request, token: &str) -> Result<(), Finding> {
+    let bearer = secret(&format!("Bearer {token}"), ACCESS_TOKEN)?;
+    request.headers_mut().insert(AUTHORIZATION, bearer);
+    Ok(())
 }
 
 /// The header with a secret out of the environment variable `name`.

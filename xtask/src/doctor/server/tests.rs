@@ -20,7 +20,11 @@ struct SetUp {
     /// To a call with a token, but without the system key.
     without_key: (StatusCode, Option<&'static str>),
     /// To a call with both.
-    with_key: StatusCode,
+    with_key: (StatusCode, Option<&'static str>),
+    /// To a request for the home page, with a token.
+    home_page: StatusCode,
+    /// In every refusal of the endpoint.
+    refusal: &'static str,
     resource_metadata: Value,
     authorization_server: Value,
     /// Where the sign-in page leads.
@@ -37,8 +41,10 @@ impl SetUp {
     fn right() -> Self {
         Self {
             unauthenticated: (StatusCode::UNAUTHORIZED, Some(CHALLENGE)),
-            without_key: (StatusCode::UNAUTHORIZED, None),
-            with_key: StatusCode::OK,
+            without_key: (StatusCode::FORBIDDEN, None),
+            with_key: (StatusCode::OK, None),
+            home_page: StatusCode::OK,
+            refusal: "",
             resource_metadata: json!({
                 "resource": "{origin}runtime/webhooks/mcp",
                 "authorization_servers": ["{origin}tenant/v2.0"],
@@ -65,11 +71,11 @@ impl SetUp {
                     challenge.replace("{origin}", origin),
                 ));
             }
-            response.finish()
+            response.body(self.refusal)
         };
         let result = |result: &Value| {
             let message = json!({ "jsonrpc": "2.0", "id": 1, "result": result });
-            HttpResponse::build(self.with_key)
+            HttpResponse::Ok()
                 .content_type("text/event-stream")
                 .body(format!("event: message\ndata: {message}\n\n"))
         };
@@ -88,8 +94,15 @@ impl SetUp {
             MCP_PATH if !request.headers().contains_key(header::AUTHORIZATION) => {
                 refusal(self.unauthenticated)
             }
-            MCP_PATH if !request.headers().contains_key("x-functions-key") => {
+            MCP_PATH
+                if !request.headers().contains_key("x-functions-key")
+                    && self.without_key.0 != StatusCode::OK =>
+            {
                 refusal(self.without_key)
+            }
+            MCP_PATH if self.with_key.0 != StatusCode::OK => refusal(self.with_key),
+            "/" if request.headers().contains_key(header::AUTHORIZATION) => {
+                HttpResponse::build(self.home_page).finish()
             }
             MCP_PATH if String::from_utf8_lossy(body).contains("tools/call") => result(&self.hello),
             MCP_PATH => result(&self.tools),
@@ -241,10 +254,34 @@ async fn an_app_that_crashes_is_found() {
 
 #[tokio::test]
 async fn a_server_that_only_the_system_key_guards_is_found() {
+    for challenge in [None, Some("Bearer")] {
+        assert_fault(
+            |it| it.unauthenticated = (StatusCode::UNAUTHORIZED, challenge),
+            "not by App Service Authentication",
+            "azd provision --no-state",
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_start_is_found() {
     assert_fault(
-        |it| it.unauthenticated = (StatusCode::UNAUTHORIZED, None),
-        "not by App Service Authentication",
-        "azd provision",
+        |it| {
+            it.unauthenticated = (StatusCode::SERVICE_UNAVAILABLE, None);
+            it.refusal = "Function host is not running.";
+        },
+        "Function host is not running.",
+        "log stream",
+    )
+    .await;
+    assert_fault(
+        |it| {
+            it.with_key = (StatusCode::SERVICE_UNAVAILABLE, None);
+            it.refusal = "Function host is not running.";
+        },
+        "Function host is not running.",
+        "log stream",
     )
     .await;
 }
@@ -411,7 +448,21 @@ async fn a_sign_in_page_that_asks_for_no_consent_is_told() {
 #[tokio::test]
 async fn a_refused_token_is_found() {
     assert_fault(
-        |it| it.with_key = StatusCode::FORBIDDEN,
+        |it| it.with_key = (StatusCode::UNAUTHORIZED, Some(CHALLENGE)),
+        "MCP_ACCESS_TOKEN is not accepted",
+        "get a new one",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_may_not_call_is_told_from_a_wrong_key() {
+    // App Service Authentication refuses it, whatever it asks for, with a key or without.
+    assert_fault(
+        |it| {
+            it.with_key = (StatusCode::FORBIDDEN, None);
+            it.home_page = StatusCode::FORBIDDEN;
+        },
         "may not call",
         "PRE_AUTHORIZED_CLIENT_IDS",
     )
@@ -419,40 +470,104 @@ async fn a_refused_token_is_found() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_found() {
+async fn a_wrong_key_is_told_from_a_client_that_may_not_call() {
+    // The host refuses it, and shows its home page all the same. Some apps have that turned off.
+    for home_page in [
+        StatusCode::OK,
+        StatusCode::NO_CONTENT,
+        StatusCode::NOT_FOUND,
+    ] {
+        assert_fault(
+            |it| {
+                it.with_key = (StatusCode::FORBIDDEN, None);
+                it.home_page = home_page;
+            },
+            "MCP_SYSTEM_KEY is not accepted",
+            "az functionapp keys list",
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_told_who_signed_in_is_found() {
+    // Behind sign-in it answers 403; with 401 it knows of no user.
+    for challenge in [None, Some("Bearer")] {
+        assert_fault(
+            |it| it.with_key = (StatusCode::UNAUTHORIZED, challenge),
+            "not told who has signed in",
+            "App Service Authentication",
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_empty_500_is_found() {
     assert_fault(
-        |it| it.with_key = StatusCode::UNAUTHORIZED,
-        "MCP_SYSTEM_KEY is not accepted",
-        "az functionapp keys list",
+        |it| it.with_key = (StatusCode::INTERNAL_SERVER_ERROR, None),
+        "500 with an empty body",
+        "azure-functions-mcp-extension/issues/",
     )
     .await;
 }
 
-#[tokio::test]
-async fn a_missing_key_is_told() {
-    let (handle, server) = SetUp::right().start();
+/// What is said where no key is given.
+async fn findings_without_key(set_up: SetUp) -> Vec<Finding> {
+    let (handle, server) = set_up.start();
     let credentials = Credentials {
         access_token: Some("token".into()),
         system_key: None,
     };
     let findings = server.check(&credentials, None).await;
     handle.stop(false).await;
+    findings
+}
+
+#[tokio::test]
+async fn a_missing_key_is_told() {
+    let findings = findings_without_key(SetUp::right()).await;
     let last = findings.last().unwrap();
     assert_eq!(last.verdict, Verdict::Warn);
     assert!(last.to_string().contains("set MCP_SYSTEM_KEY"), "{last}");
 }
 
 #[tokio::test]
+async fn a_client_that_may_not_call_is_found_without_a_key() {
+    let mut set_up = SetUp::right();
+    set_up.home_page = StatusCode::FORBIDDEN;
+    let findings = findings_without_key(set_up).await;
+    assert_one_fault(&findings, "may not call", "PRE_AUTHORIZED_CLIENT_IDS");
+}
+
+#[tokio::test]
 async fn a_server_without_a_key_gate_is_told() {
     let mut set_up = SetUp::right();
-    set_up.without_key = (StatusCode::OK, None);
-    let findings = set_up.findings(None).await;
-    assert!(
-        findings
-            .iter()
-            .any(|finding| finding.to_string().contains("ANONYMOUS_WEBHOOK")),
-        "{findings:#?}"
-    );
+    set_up.without_key.0 = StatusCode::OK;
+    for findings in [
+        set_up.clone().findings(None).await,
+        findings_without_key(set_up).await,
+    ] {
+        assert_found(
+            &findings,
+            Verdict::Warn,
+            "without the system key are let in",
+            "ANONYMOUS_WEBHOOK",
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_gate_that_neither_refuses_nor_lets_in_is_found() {
+    for status in [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::NOT_FOUND,
+        StatusCode::INTERNAL_SERVER_ERROR,
+        StatusCode::BAD_GATEWAY,
+    ] {
+        let text = format!("are answered {status}, not 403");
+        assert_fault(|it| it.without_key.0 = status, &text, "log stream").await;
+    }
 }
 
 #[tokio::test]
@@ -480,9 +595,22 @@ async fn a_tool_that_asks_for_consent_is_found() {
 }
 
 #[tokio::test]
+async fn what_was_not_called_is_told() {
+    let mut set_up = SetUp::right();
+    set_up.tools = json!({ "tools": [{ "name": "AnotherTool" }] });
+    let findings = set_up.findings(None).await;
+    assert_found(
+        &findings,
+        Verdict::Warn,
+        "nothing shows that the handler runs",
+        "call a tool of yours",
+    );
+}
+
+#[tokio::test]
 async fn credentials_are_never_shown() {
     let mut set_up = SetUp::right();
-    set_up.with_key = StatusCode::UNAUTHORIZED;
+    set_up.with_key.0 = StatusCode::FORBIDDEN;
     let (handle, server) = set_up.start();
     for credentials in [
         credentials("secret-token", "secret-key"),
