@@ -8,6 +8,9 @@ use sandbox::functions_host::AppFiles;
 use super::{azurite::Azurite, finding::Finding};
 use crate::functions;
 
+/// The variable by which Core Tools start another executable than host.json names.
+const EXECUTABLE: &str = "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath";
+
 /// Checks the app at `root`, and the storage that it names.
 pub async fn check(root: &Path, azurite: &Azurite) -> Vec<Finding> {
     let mut findings = vec![function_files(root)];
@@ -56,14 +59,21 @@ fn settings(local_settings: &BTreeMap<String, String>) -> Finding {
 }
 
 fn handler(root: &Path, executable: &str) -> Finding {
-    let file = root.join(executable);
-    if file.is_file() || file.with_extension("exe").is_file() {
-        Finding::ok(format!("the handler is built: {executable}"))
-    } else {
+    if root.join(executable).is_file() {
+        return Finding::ok(format!("the handler is built: {executable}"));
+    }
+    let text = format!("there is no {executable}");
+    let on_windows = format!("{executable}.exe");
+    if root.join(&on_windows).is_file() {
+        // The host takes the name as it is.
         Finding::warn(
-            format!("there is no {executable}"),
-            "cargo build; needed for `func start`",
+            text,
+            format!(
+                "{EXECUTABLE} must be {on_windows}, as README.md has it; needed for `func start`"
+            ),
         )
+    } else {
+        Finding::warn(text, "cargo build; needed for `func start`")
     }
 }
 
@@ -128,6 +138,14 @@ mod tests {
             "cargo build",
         );
         fs::create_dir_all(app.path().join("target/debug")).unwrap();
+        fs::write(app.path().join("target/debug/handler.exe"), "").unwrap();
+        let findings = check(app.path(), &nowhere()).await;
+        assert_found(
+            &findings,
+            Verdict::Warn,
+            "there is no target/debug/handler",
+            "must be target/debug/handler.exe",
+        );
         fs::write(app.path().join("target/debug/handler"), "").unwrap();
         let findings = check(app.path(), &nowhere()).await;
         assert_found(&findings, Verdict::Ok, "the handler is built", "");

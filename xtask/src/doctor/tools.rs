@@ -11,6 +11,11 @@ use crate::{
 
 /// The major version of Core Tools that runs this app.
 const CORE_TOOLS: u64 = 4;
+/// The oldest Core Tools with which the MCP extension runs
+/// (<https://learn.microsoft.com/azure/azure-functions/functions-bindings-mcp>).
+const OLDEST_CORE_TOOLS: Version = Version::new(4, 0, 7030);
+/// The oldest that listen on 127.0.0.1 alone. Earlier ones listen on every interface, and nobody signs in.
+const LOOPBACK_CORE_TOOLS: Version = Version::new(4, 14, 0);
 /// The oldest azd that deploys this app; azure.yaml names it too.
 const OLDEST_AZD: Version = Version::new(1, 20, 0);
 
@@ -34,14 +39,21 @@ fn core_tools(programs: &Programs) -> Finding {
         Err(reason) => return unusable(name, reason, INSTALL_CORE_TOOLS),
     };
     let text = format!("{name} are {version}");
-    let major = version
-        .split('.')
-        .next()
-        .and_then(|major| major.parse().ok());
-    if major == Some(CORE_TOOLS) {
-        Finding::ok(text)
-    } else {
-        Finding::fail(format!("{text}, not {CORE_TOOLS}"), INSTALL_CORE_TOOLS)
+    match Version::parse(&version) {
+        Ok(version) if version.major != CORE_TOOLS => {
+            Finding::fail(format!("{text}, not {CORE_TOOLS}"), INSTALL_CORE_TOOLS)
+        }
+        Ok(version) if version >= LOOPBACK_CORE_TOOLS => Finding::ok(text),
+        Ok(version) if version >= OLDEST_CORE_TOOLS => Finding::warn(
+            format!(
+                "{text}, which listen on every network interface: who reaches this machine calls the tools as you"
+            ),
+            format!("{INSTALL_CORE_TOOLS}, {LOOPBACK_CORE_TOOLS} or later"),
+        ),
+        _ => Finding::fail(
+            format!("{text}, not {OLDEST_CORE_TOOLS} or later"),
+            INSTALL_CORE_TOOLS,
+        ),
     }
 }
 
@@ -197,7 +209,7 @@ mod tests {
                 "auth login"*) echo '{"status":"success"}' ;;
             esac"#;
             let mut all = vec![
-                ("func", "echo 4.2.1"),
+                ("func", "echo 4.14.0"),
                 ("az", "echo ada@contoso.example"),
                 ("azd", azd),
                 ("cargo-zigbuild", ""),
@@ -214,7 +226,7 @@ mod tests {
         fn a_machine_with_everything_is_all_green() {
             let findings = findings("another", "");
             for text in [
-                "the Azure Functions Core Tools are 4.2.1",
+                "the Azure Functions Core Tools are 4.14.0",
                 "the Azure CLI is signed in as ada@contoso.example",
                 "the Azure Developer CLI is 1.24.1",
                 "azd supports custom languages",
@@ -227,9 +239,29 @@ mod tests {
         }
 
         #[test]
-        fn old_core_tools_are_found() {
-            let findings = findings("func", "echo 3.0.5");
-            assert_found(&findings, Verdict::Fail, "are 3.0.5, not 4", "npm install");
+        fn core_tools_without_the_mcp_extension_are_found() {
+            for (script, text) in [
+                ("echo 3.0.5", "are 3.0.5, not 4"),
+                ("echo 4.0.6610", "are 4.0.6610, not 4.0.7030 or later"),
+                ("echo 5.0.0-preview.3", "are 5.0.0-preview.3, not 4"),
+                ("echo unknown", "are unknown, not 4.0.7030 or later"),
+            ] {
+                let findings = findings("func", script);
+                assert_found(&findings, Verdict::Fail, text, "npm install");
+            }
+        }
+
+        #[test]
+        fn core_tools_that_let_the_network_in_are_told() {
+            for script in ["echo 4.0.7030", "echo 4.2.1", "echo 4.13.2"] {
+                let findings = findings("func", script);
+                assert_found(
+                    &findings,
+                    Verdict::Warn,
+                    "on every network interface",
+                    "4.14.0 or later",
+                );
+            }
         }
 
         #[test]
