@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+/// With `false`, Core Tools start a new host before they end the old one, which never ends.
+const SEQUENTIAL_RESTART: &str = "AzureFunctionsJobHost__SequentialRestart";
+const EXECUTABLE: &str = "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath";
+
 fn json_file(path: &str) -> Value {
     serde_json::from_str(&crate::read(path)).unwrap()
 }
@@ -103,6 +107,73 @@ fn the_debugger_waits_for_what_the_sandbox_prints() {
         .unwrap();
     let banner = crate::read("sandbox/src/terminal/banner.rs");
     assert!(banner.contains(ready), "{ready}");
+}
+
+/// The tasks that run Core Tools.
+fn func_tasks(tasks_json: &Value) -> Vec<&Value> {
+    let tasks: Vec<_> = array(&tasks_json["tasks"])
+        .iter()
+        .filter(|task| task["command"] == "func start")
+        .collect();
+    assert!(!tasks.is_empty());
+    tasks
+}
+
+#[test]
+fn core_tools_survive_a_changed_file() {
+    let tasks_json = json_file(".vscode/tasks.json");
+    for task in func_tasks(&tasks_json) {
+        let common = &task["options"]["env"];
+        let windows = &task["windows"]["options"]["env"];
+        for environment in [common, windows] {
+            assert_eq!(environment[SEQUENTIAL_RESTART], "false", "{task}");
+        }
+        // Right whether VS Code adds those of Windows to the common ones or takes them instead.
+        let common = common.as_object().unwrap();
+        assert!(
+            common.iter().all(|(name, value)| windows[name] == *value),
+            "{task}"
+        );
+    }
+
+    // Core Tools set it before they read these.
+    for file in ["local.settings.json", "host.json"] {
+        assert!(!crate::read(file).contains("equentialRestart"), "{file}");
+    }
+    let readme = crate::read("README.md");
+    let in_a_posix_shell = format!("{SEQUENTIAL_RESTART}=false func start\n");
+    let in_powershell = format!("$env:{SEQUENTIAL_RESTART} = \"false\"\n");
+    for command in [in_a_posix_shell, in_powershell] {
+        assert!(readme.contains(&command), "{command}");
+    }
+}
+
+/// The Functions host takes the name of the executable as it is.
+#[test]
+fn core_tools_find_the_handler_that_cargo_builds() {
+    let local_settings = json_file("local.settings.json");
+    let executable = local_settings["Values"][EXECUTABLE].as_str().unwrap();
+    let on_windows = format!("{executable}.exe");
+    let tasks_json = json_file(".vscode/tasks.json");
+    for task in func_tasks(&tasks_json) {
+        assert_eq!(task["options"]["env"][EXECUTABLE], Value::Null);
+        let windows = &task["windows"]["options"]["env"];
+        assert_eq!(windows[EXECUTABLE], on_windows, "{task}");
+    }
+    let in_powershell = format!("$env:{EXECUTABLE} = \"{on_windows}\"\n");
+    assert!(crate::read("README.md").contains(&in_powershell));
+}
+
+#[test]
+fn core_tools_are_ready_when_they_say_so() {
+    let tasks_json = json_file(".vscode/tasks.json");
+    let ready = "Worker process started and initialized.";
+    for task in func_tasks(&tasks_json) {
+        let background = &task["problemMatcher"]["background"];
+        assert_eq!(task["isBackground"], true);
+        assert_eq!(background["endsPattern"], ready.replace('.', "\\."));
+    }
+    assert!(crate::read("README.md").contains(ready));
 }
 
 #[test]
