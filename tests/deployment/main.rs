@@ -14,6 +14,7 @@ mod outputs;
 mod parameters;
 mod troubleshooting;
 mod vs_code;
+mod words_of_others;
 
 use std::{fs, path::Path};
 
