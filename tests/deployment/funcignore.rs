@@ -135,7 +135,7 @@ fn git(folder: &Path, arguments: &[PathBuf]) -> String {
     for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
         git.env_remove(variable);
     }
-    let output = git.output().expect("git is needed");
+    let output = git.output().unwrap_or_else(|error| panic!("git: {error}"));
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
