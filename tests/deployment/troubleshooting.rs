@@ -98,7 +98,14 @@ fn every_sentence_of_others_is_explained() {
 fn so_is_every_sentence_that_other_pages_quote() {
     let source = source();
     let mut quoted = 0;
-    for page in ["README.md", "docs/local-runs.md", "docs/permissions.md"] {
+    for page in [
+        "README.md",
+        "SECURITY.md",
+        "docs/authorization.md",
+        "docs/deploy.md",
+        "docs/local-runs.md",
+        "docs/permissions.md",
+    ] {
         let prose = crate::read(page)
             .split("```")
             .step_by(2)
