@@ -36,7 +36,7 @@ fn quotes() -> Vec<Quote> {
 fn source() -> String {
     let mut source = String::new();
     for folder in ["src", "sandbox/src", "xtask/src"] {
-        append(&root().join(folder), &mut source);
+        append(&root().join(folder), "rs", &mut source);
     }
     let source = source.replace("\\\"", "\"");
     // A backslash at the end of a line continues the literal behind the next line's blanks.
@@ -45,13 +45,14 @@ fn source() -> String {
     parts.fold(first, |joined, part| joined + part.trim_start())
 }
 
-fn append(folder: &Path, source: &mut String) {
+/// Appends the text of a folder's files of one kind.
+fn append(folder: &Path, extension: &str, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            append(&path, source);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            source.push_str(&fs::read_to_string(path).unwrap());
+            append(&path, extension, text);
+        } else if path.extension().is_some_and(|found| found == extension) {
+            text.push_str(&fs::read_to_string(path).unwrap());
         }
     }
 }
@@ -92,6 +93,23 @@ fn every_sentence_of_others_is_explained() {
             assert!(page.contains(&format!("`{words}`")), "{words:?}, {source}");
         }
     }
+}
+
+#[test]
+fn what_is_said_to_be_recorded_is_in_the_recordings() {
+    let mut recordings = String::new();
+    append(&root().join("sandbox/recordings"), "json", &mut recordings);
+    // As the extension writes an apostrophe, in a JSON text and in one inside another.
+    let recordings = recordings.replace(r"\\u0027", "'").replace(r"\u0027", "'");
+    let mut recorded = 0;
+    for (source, words) in WORDS_OF_OTHERS {
+        for words in words.iter().filter(|_| source.starts_with("recorded:")) {
+            let mut parts = words.split('…');
+            assert!(parts.all(|part| recordings.contains(part)), "{words:?}");
+            recorded += 1;
+        }
+    }
+    assert!(recorded > 0);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Words of other programs that the documentation quotes, by where they come from.
 //!
-//! "Recorded" and "seen" are of real programs that were run with this app, on 2026-11-24. The rest was read.
+//! "Recorded" and "seen" are of real programs that were run with this app, on 2026-11-24; what was recorded is in
+//! `sandbox/recordings/`. The rest was read.
 
 /// A source, and its words, with `…` for what differs.
-pub const WORDS_OF_OTHERS: [(&str, &[&str]); 13] = [
+pub const WORDS_OF_OTHERS: [(&str, &[&str]); 14] = [
     (
         "recorded: Functions host 4.1037 with the MCP extension 1.6.0, what clients get",
         &[
@@ -13,8 +14,11 @@ pub const WORDS_OF_OTHERS: [(&str, &[&str]); 13] = [
             "Method '…' is not available.",
             "Invalid client state.",
             "Function host is not running.",
-            "WWW-Authenticate: Bearer",
         ],
+    ),
+    (
+        "seen: the same host, without its key and without sign-in (key-gate.json)",
+        &["WWW-Authenticate: Bearer"],
     ),
     (
         "recorded: the same host, its log",
