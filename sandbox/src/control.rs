@@ -2,7 +2,7 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_TYPE, HOST};
+use actix_web::http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, ORIGIN};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpRequest, HttpResponse, error, web};
 use serde::Deserialize;
@@ -48,7 +48,7 @@ Faults are tried in the order in which they were added. For example:
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/sandbox")
-            .wrap(from_fn(loopback_host_only))
+            .wrap(from_fn(this_machine_only))
             .app_data(web::JsonConfig::default().error_handler(explain))
             .route("", web::get().to(help))
             .route("/token/{person}", web::get().to(token))
@@ -66,24 +66,41 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     );
 }
 
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// Refuses requests for other host names than the loopback's: a web page whose name was rebound to 127.0.0.1 must not
-/// fetch tokens.
-async fn loopback_host_only(
+/// fetch tokens. Nor may another site's page turn switches, which takes no reading of the answer.
+async fn this_machine_only(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let host = request
-        .headers()
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    if is_loopback(host) {
-        next.call(request).await
-    } else {
+    let host = header(request.headers(), HOST).unwrap_or_default();
+    if !is_loopback(host) {
         Err(error::ErrorForbidden(
             "The control endpoint answers to 127.0.0.1 and localhost only.\n",
         ))
+    } else if !request.method().is_safe() && is_of_another_site(request.headers()) {
+        Err(error::ErrorForbidden(
+            "The switches are not for pages of other sites.\n",
+        ))
+    } else {
+        next.call(request).await
     }
+}
+
+/// Whether a browser says that a page of another site sends the request. Programs say nothing of the kind.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let is_foreign = |origin: &str| {
+        let (scheme, host) = origin.split_once("://").unwrap_or_default();
+        !matches!(scheme, "http" | "https") || !is_loopback(host)
+    };
+    headers.contains_key(ORIGIN) && header(headers, ORIGIN).is_none_or(is_foreign)
+        || header(headers, SEC_FETCH_SITE) == Some("cross-site")
+}
+
+/// The header, if it is there and text.
+fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -212,7 +229,38 @@ fn text(body: String) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+
     use super::*;
+
+    #[test]
+    fn pages_of_other_sites_are_told_by_what_browsers_say() {
+        let is_foreign = |name: HeaderName, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+            is_of_another_site(&headers)
+        };
+        for origin in [
+            "null",
+            "",
+            "https://evil.example",
+            "http://127.0.0.1.evil.example:7072",
+            "http://localhost@evil.example",
+            "file://localhost",
+            "127.0.0.1:7072",
+            "http://127.0.0.1:7072\u{e9}",
+        ] {
+            assert!(is_foreign(ORIGIN, origin), "{origin}");
+        }
+        for origin in ["http://127.0.0.1:7072", "https://localhost:8443"] {
+            assert!(!is_foreign(ORIGIN, origin), "{origin}");
+        }
+        assert!(is_foreign(SEC_FETCH_SITE, "cross-site"));
+        for site in ["none", "same-origin", "same-site"] {
+            assert!(!is_foreign(SEC_FETCH_SITE, site), "{site}");
+        }
+        assert!(!is_of_another_site(&HeaderMap::new()));
+    }
 
     #[test]
     fn only_loopback_names_are_hosts_of_the_control_endpoint() {

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use reqwest::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 use sandbox::cloud::{Cloud, CloudOptions};
 use sandbox::directory::{
     FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER, OTHER_API, TENANT_ID,
@@ -902,6 +902,52 @@ async fn the_control_endpoint_answers_to_loopback_names_only() {
         .unwrap();
     assert_eq!(rebound.status(), StatusCode::FORBIDDEN);
     assert!(!rebound.text().await.unwrap().contains("ey"));
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_turns_no_switch() {
+    let setup = Setup::new().await;
+    let control = setup.cloud.control_url();
+    let consent = format!("{control}/consent/alan");
+    let rotate = format!("{control}/keys/rotate");
+    let send = async |method: Method, url: &str, header: Option<(&str, &str)>| {
+        let mut request = setup.client.request(method, url);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        request.send().await.unwrap().status()
+    };
+    let foreign = [
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ];
+    for header in foreign {
+        for (method, url) in [
+            (Method::POST, &consent),
+            (Method::DELETE, &consent),
+            (Method::POST, &rotate),
+        ] {
+            let status = send(method, url, Some(header)).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{header:?} {url}");
+        }
+    }
+    let alan = setup.cloud.directory().person("alan").unwrap();
+    assert!(!setup.cloud.directory().has_consented(&alan));
+
+    // A link may lead to the help, and programs name no origin.
+    let help = send(
+        Method::GET,
+        &control,
+        Some(("Sec-Fetch-Site", "cross-site")),
+    );
+    assert_eq!(help.await, StatusCode::OK);
+    let own = Some(("Origin", setup.cloud.authority()));
+    for header in [None, own] {
+        let status = send(Method::POST, &consent, header).await;
+        assert_eq!(status, StatusCode::NO_CONTENT, "{header:?}");
+    }
+    assert!(setup.cloud.directory().has_consented(&alan));
 }
 
 #[tokio::test]
