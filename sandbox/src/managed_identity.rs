@@ -1,15 +1,17 @@
 //! The managed identity endpoint of App Service, `IDENTITY_ENDPOINT`.
 //!
 //! Source: "How to use managed identities for App Service and Azure Functions", REST endpoint reference, API version
-//! 2019-08-01.
+//! 2019-08-01. The words for an identity that the app does not have are from reports (Azure/azure-sdk-for-net#43691) and
+//! from MSAL's tests against Azure; those of the other refusals are the sandbox's.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::cloud::CloudState;
-use crate::directory::MANAGED_IDENTITY;
+use crate::directory::{MANAGED_IDENTITY, ManagedIdentity};
 use crate::faults::{Call, Effect, Endpoint, Struck};
 
 /// The path of the endpoint.
@@ -27,6 +29,43 @@ struct IdentityRequest {
     api_version: Option<String>,
     resource: Option<String>,
     client_id: Option<String>,
+    principal_id: Option<String>,
+    object_id: Option<String>,
+    mi_res_id: Option<String>,
+}
+
+impl IdentityRequest {
+    /// The identity that is asked for: a user-assigned one by one of its ids, the system-assigned one without any.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn identity(&self) -> Result<&'static ManagedIdentity, &'static str> {
+        let ManagedIdentity {
+            client_id,
+            principal_id,
+            resource_id,
+        } = &MANAGED_IDENTITY;
+        let given: Vec<_> = [
+            (&self.client_id, client_id),
+            (&self.principal_id, principal_id),
+            (&self.object_id, principal_id),
+            (&self.mi_res_id, resource_id),
+        ]
+        .into_iter()
+        .filter_map(|(given, ours)| Some((given.as_deref()?, *ours)))
+        .filter(|(given, _)| !given.is_empty())
+        .collect();
+        match given[..] {
+            // The app has no system-assigned identity.
+            [] => Err("Unable to load the proper Managed Identity."),
+            [(given, ours)] if given.eq_ignore_ascii_case(ours) => Ok(&MANAGED_IDENTITY),
+            [_] => Err(
+                "No User Assigned or Delegated Managed Identity found for specified \
+                 ClientId/ResourceId/PrincipalId.",
+            ),
+            _ => Err("Only one of client_id, principal_id, object_id and mi_res_id may be given."),
+        }
+    }
 }
 
 async fn token(
@@ -78,16 +117,10 @@ async fn token(
             "The parameter resource is missing.",
         );
     };
-    if !query
-        .client_id
-        .as_deref()
-        .is_some_and(|id| id.eq_ignore_ascii_case(MANAGED_IDENTITY.client_id))
-    {
-        return refusal(
-            StatusCode::BAD_REQUEST,
-            "The app has no managed identity of this client id.",
-        );
-    }
+    let identity = match query.identity() {
+        Ok(identity) => identity,
+        Err(reason) => return refusal(StatusCode::BAD_REQUEST, reason),
+    };
 
     let token = cloud.tokens.identity_token(resource);
     let expires_on = match token.expires_on() {
@@ -97,7 +130,7 @@ async fn token(
     tracing::debug!(resource, "token for the managed identity issued");
     HttpResponse::Ok().json(json!({
         "access_token": cloud.issue(token),
-        "client_id": MANAGED_IDENTITY.client_id,
+        "client_id": identity.client_id,
         "expires_on": expires_on,
         "resource": resource,
         "token_type": "Bearer",
@@ -114,5 +147,5 @@ fn refusal(status: StatusCode, message: &str) -> HttpResponse {
 }
 
 fn error_body(status: StatusCode, message: &str) -> Value {
-    json!({"statusCode": status.as_u16(), "message": message})
+    json!({"statusCode": status.as_u16(), "message": message, "correlationId": Uuid::new_v4().to_string()})
 }

@@ -481,13 +481,59 @@ async fn the_managed_identity_refuses_what_app_service_refuses() {
         vec![resource, client],
         vec![("api-version", "2017-09-01"), resource, client],
         vec![version, client],
-        vec![version, resource],
-        vec![version, resource, ("client_id", MCP_SERVER.client_id)],
+        vec![
+            version,
+            resource,
+            client,
+            ("mi_res_id", MANAGED_IDENTITY.resource_id),
+        ],
     ] {
         let response = setup.identity(&query).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{query:?}");
         assert_eq!(json_of(response).await["statusCode"], 400);
     }
+}
+
+#[tokio::test]
+async fn the_managed_identity_is_asked_for_by_any_of_its_ids() {
+    let setup = Setup::new().await;
+    let [version, resource, _] = IDENTITY_QUERY;
+    for id in [
+        ("client_id", MANAGED_IDENTITY.client_id),
+        ("principal_id", MANAGED_IDENTITY.principal_id),
+        ("object_id", MANAGED_IDENTITY.principal_id),
+        ("mi_res_id", MANAGED_IDENTITY.resource_id),
+    ] {
+        let response = setup.identity(&[version, resource, id]).await;
+        assert_eq!(response.status(), StatusCode::OK, "{id:?}");
+        let body = json_of(response).await;
+        assert_eq!(body["client_id"], MANAGED_IDENTITY.client_id);
+        let (name, _) = id;
+        let response = setup
+            .identity(&[version, resource, (name, TENANT_ID)])
+            .await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{name}");
+        assert_eq!(
+            json_of(response).await["message"],
+            "No User Assigned or Delegated Managed Identity found for specified \
+             ClientId/ResourceId/PrincipalId."
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_app_has_no_system_assigned_identity() {
+    let setup = Setup::new().await;
+    let [version, resource, _] = IDENTITY_QUERY;
+    let response = setup.identity(&[version, resource]).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let body = json_of(response).await;
+    assert_eq!(body["statusCode"], 400);
+    assert_eq!(
+        body["message"],
+        "Unable to load the proper Managed Identity."
+    );
+    assert!(body["correlationId"].is_string());
 }
 
 #[tokio::test]

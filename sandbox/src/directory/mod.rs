@@ -24,6 +24,8 @@ pub const TENANT_ID: &str = "5c9f2b1e-7d34-4e8a-9a61-0b8d3f6c2e15";
 pub const MANAGED_IDENTITY: ManagedIdentity = ManagedIdentity {
     client_id: "1b6f8d03-95ea-4c7b-a2d4-6e0c87f3b951",
     principal_id: "c42e7a98-0d1f-4b63-8f5a-b97d3e16c280",
+    resource_id: "/subscriptions/6f1c9d35-2a84-4be0-97c3-d05b8e41a7f2/resourceGroups/mcp\
+                  /providers/Microsoft.ManagedIdentity/userAssignedIdentities/mcp",
 };
 
 /// The federated credential of [`MCP_SERVER`]: tokens of [`MANAGED_IDENTITY`] prove that it is the server.
@@ -44,6 +46,8 @@ pub struct ManagedIdentity {
     pub client_id: &'static str,
     /// Its object id: the subject of its tokens.
     pub principal_id: &'static str,
+    /// Its Azure resource id.
+    pub resource_id: &'static str,
 }
 
 /// What a token must say to stand for an application's secret.
