@@ -473,6 +473,10 @@ async fn an_unknown_client_or_a_wrong_redirect_uri_is_shown_and_never_redirected
             50011,
         ),
         (
+            with(query(), "redirect_uri", "http://localhost:3334/oauth/other"),
+            50011,
+        ),
+        (
             with(query(), "redirect_uri", "http://localhost:1@evil.example/"),
             50011,
         ),

@@ -33,14 +33,26 @@ pub const VISUAL_STUDIO_CODE: Application = Application {
     ],
 };
 
-/// Any other MCP client on the user's machine: the Inspector, mcp-remote, a program on an SDK. Pre-authorised for
-/// [`MCP_SERVER`].
+/// Any other MCP client on the user's machine: the Inspector, mcp-remote, Claude Code, a program on an SDK or on MSAL.
+/// Pre-authorised for [`MCP_SERVER`]. Its redirect URIs are those that such clients use.
 pub const MCP_CLIENT: Application = Application {
     display_name: "MCP client",
     client_id: "3f0a6b58-c1e4-4d97-8b2a-5d7f90e3c146",
     publisher: "Contoso",
     client_type: ClientType::Public,
-    redirect_uris: &["http://localhost/*", "http://127.0.0.1/*"],
+    redirect_uris: &[
+        // MSAL, Copilot CLI.
+        "http://localhost",
+        "http://127.0.0.1",
+        // The SDKs' examples, Claude Code, fastmcp, mcporter.
+        "http://localhost/callback",
+        "http://127.0.0.1/callback",
+        // The Inspector, mcp-remote.
+        "http://localhost/oauth/callback",
+        "http://127.0.0.1/oauth/callback",
+        // opencode.
+        "http://127.0.0.1/mcp/oauth/callback",
+    ],
 };
 
 /// The Azure CLI, with which a developer signs in.
@@ -80,7 +92,7 @@ pub struct Application {
     /// Whether it can prove who it is.
     pub client_type: ClientType,
     /// Where sign-ins may return to. A public client's on `http://localhost` and `http://127.0.0.1` are good for any
-    /// port. A `*` at the end stands for any path.
+    /// port.
     pub redirect_uris: &'static [&'static str],
 }
 

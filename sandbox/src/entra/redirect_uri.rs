@@ -7,7 +7,7 @@ use reqwest::Url;
 use crate::directory::{Application, ClientType};
 
 /// Whether the URI is one of those registered: the same in every character or, for a public client, on the same
-/// loopback host with the same path, whatever the port. The `*` at the end of a registered path stands for any.
+/// loopback host with the same path, whatever the port.
 pub(super) fn is_registered(client: &Application, registered: &[String], uri: &str) -> bool {
     registered.iter().any(|registered| {
         registered == uri
@@ -21,13 +21,9 @@ fn is_same_on_loopback(registered: &str, uri: &str) -> Option<bool> {
     let uri = Url::parse(uri).ok()?;
     let is_loopback = registered.scheme() == "http"
         && matches!(registered.host_str(), Some("127.0.0.1" | "localhost"));
-    let is_same_path = match registered.path().strip_suffix('*') {
-        Some(start) => uri.path().starts_with(start),
-        None => uri.path() == registered.path(),
-    };
     Some(
         is_loopback
-            && is_same_path
+            && uri.path() == registered.path()
             && uri.scheme() == registered.scheme()
             && uri.host_str() == registered.host_str()
             && uri.query() == registered.query()
@@ -83,15 +79,24 @@ mod tests {
     }
 
     #[test]
-    fn the_mcp_client_may_use_any_path_on_loopback() {
+    fn the_mcp_client_may_use_the_paths_that_mcp_clients_use() {
         for uri in [
-            "http://localhost:6274/oauth/callback",
-            "http://127.0.0.1:3334/oauth/callback/debug",
             "http://localhost:8090/",
+            "http://127.0.0.1:33418",
+            "http://localhost:3118/callback",
+            "http://127.0.0.1:40123/callback",
+            "http://localhost:6274/oauth/callback",
+            "http://127.0.0.1:6276/oauth/callback",
+            "http://127.0.0.1:19876/mcp/oauth/callback",
         ] {
             assert!(accepts(&MCP_CLIENT, uri), "{uri}");
         }
         for uri in [
+            // Codex.
+            "http://127.0.0.1:40123/callback/7-e2Ra8oyLZL",
+            "http://127.0.0.1:40123/callback/",
+            "http://127.0.0.1:40123/Callback",
+            "http://localhost:3334/oauth/callback/debug",
             "http://evil.example/callback",
             "https://localhost/callback",
             "http://localhost:1@evil.example/",
