@@ -9,7 +9,6 @@ use std::time::Duration;
 use sandbox::app_service_auth::caller_headers;
 use sandbox::azure_variables;
 use sandbox::cloud::{Cloud, CloudOptions};
-use sandbox::directory::TENANT_ID;
 use sandbox::functions_host::app_files::Function;
 use sandbox::functions_host::{AppFiles, Call, Client, Headers, Invocation, Target, Transport};
 use tempfile::NamedTempFile;
@@ -76,17 +75,8 @@ impl World {
     /// # Errors
     /// When there is no token for the floor.
     pub fn variables(&self, program: Program) -> io::Result<Vec<(&'static str, String)>> {
-        let mut variables = Vec::from(azure_variables(&self.cloud, HOST_PORT));
         // Later values win.
-        let origins = [
-            ("AZURE_AUTHORITY_HOST", self.cloud.tls_authority()),
-            ("MICROSOFT_GRAPH_ENDPOINT", self.cloud.tls_graph()),
-        ];
-        variables.extend(
-            origins
-                .into_iter()
-                .filter_map(|(name, origin)| Some((name, origin?.to_owned()))),
-        );
+        let mut variables = Vec::from(azure_variables(&self.cloud, HOST_PORT));
         let certificate = self.ca_certificate.path().display().to_string();
         for name in ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"] {
             variables.push((name, certificate.clone()));
@@ -142,12 +132,7 @@ impl World {
 
 /// The headers that an MCP client sends, and those that App Service Authentication and the platform's front end add.
 fn envelope(cloud: &Cloud, function: &Function, person: &str, size: usize) -> io::Result<Envelope> {
-    let authority = cloud.tls_authority().unwrap_or(cloud.authority());
-    let token = cloud
-        .access_token_spec(person)
-        .map_err(io::Error::other)?
-        .claim("iss", format!("{authority}/{TENANT_ID}/v2.0"));
-    let token = cloud.sign(token);
+    let token = cloud.access_token(person).map_err(io::Error::other)?;
     let mut headers: Vec<(String, String)> = [
         ("accept", "application/json, text/event-stream".to_owned()),
         ("authorization", format!("Bearer {token}")),

@@ -1,27 +1,35 @@
-//! The certificate of the sandbox's own authority as a file, for clients of its https.
+//! The certificate of the sandbox's own authority as a file, for clients of its https and for the handler.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file. Dropping it removes it.
-pub struct CaCertificate(PathBuf);
+pub(crate) struct CaCertificate(PathBuf);
 
 impl CaCertificate {
     /// Writes the certificate to a temporary file.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(pem: &str) -> io::Result<Self> {
+    pub(crate) fn write(pem: &str) -> io::Result<Self> {
         let name = format!("sandbox-ca-{}.pem", uuid::Uuid::new_v4().simple());
         let file = Self(std::env::temp_dir().join(name));
-        fs::write(&file.0, pem)?;
+        fs::write(&file.0, pem).map_err(|error| {
+            let path = file.0.display();
+            io::Error::new(error.kind(), format!("{path} cannot be written: {error}"))
+        })?;
         Ok(file)
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// The variable that lets a program trust it, by name and value, as OpenSSL and rustls-native-certs read it.
+    pub(crate) fn variable(&self) -> (String, String) {
+        ("SSL_CERT_FILE".to_owned(), self.0.display().to_string())
     }
 }
 

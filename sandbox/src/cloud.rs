@@ -33,6 +33,10 @@ use crate::{control, exchanges, graph, loopback, managed_identity};
 /// Enough for RSA on both cores of a small machine.
 const WORKERS: usize = 2;
 
+/// Whether the handler can be told by a file whom to trust. On macOS and Windows it asks the system, which does not know
+/// the sandbox's authority.
+const HANDLER_TAKES_HTTPS: bool = cfg!(not(any(target_os = "macos", windows)));
+
 /// Idle connections live about as long as Azure's.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
@@ -125,17 +129,13 @@ impl Cloud {
         let login_authority = Authority {
             origin: authority.clone(),
         };
-        let authorities = [
-            Some(&login_authority),
-            https.as_ref().map(|https| &https.authority),
-        ];
+        let mut authorities = vec![&login_authority];
+        if let Some(https) = &https {
+            authorities.insert(usize::from(!HANDLER_TAKES_HTTPS), &https.authority);
+        }
         let state = Arc::new(CloudState {
             tokens: Tokens {
-                issuers: authorities
-                    .into_iter()
-                    .flatten()
-                    .map(Authority::issuer)
-                    .collect(),
+                issuers: authorities.into_iter().map(Authority::issuer).collect(),
                 keys,
                 clock: Clock::default(),
             },
@@ -237,8 +237,9 @@ impl Cloud {
         &self.state.authority
     }
 
-    /// Entra's other address, `https://localhost:{port}`, with [`tls`](CloudOptions::tls). Its metadata and tokens name
-    /// this origin; the tokens of both are good everywhere.
+    /// Entra's other address, `https://localhost:{port}`, with [`tls`](CloudOptions::tls). Its metadata and id tokens
+    /// name this origin. Access tokens name [`handler_authority`](Self::handler_authority) wherever they are issued: a
+    /// tenant has one issuer, however many addresses Entra has.
     pub fn tls_authority(&self) -> Option<&str> {
         self.tls.as_ref().map(|tls| tls.authority.as_str())
     }
@@ -247,6 +248,20 @@ impl Cloud {
     /// [`tls_graph`](Self::tls_graph). It is made anew at each start: trust it in a test, never in a system.
     pub fn ca_certificate_pem(&self) -> Option<&str> {
         self.tls.as_ref().map(|tls| tls.ca_certificate_pem.as_str())
+    }
+
+    /// Entra's address for the handler: the one on https if there is one and the handler can be made to trust it.
+    pub fn handler_authority(&self) -> &str {
+        self.tls_authority()
+            .filter(|_| HANDLER_TAKES_HTTPS)
+            .unwrap_or(self.authority())
+    }
+
+    /// Graph's address for the handler, like [`handler_authority`](Self::handler_authority).
+    pub fn handler_graph(&self) -> &str {
+        self.tls_graph()
+            .filter(|_| HANDLER_TAKES_HTTPS)
+            .unwrap_or(self.graph())
     }
 
     /// Graph's address: `http://127.0.0.1:{port}`.

@@ -69,8 +69,8 @@ pub struct StartArguments {
     /// Who is signed in to the Azure CLI (profile local)
     #[arg(long, value_name = "PERSON", default_value = "ada")]
     pub developer: String,
-    /// Serve Entra and Graph over https as well, for clients that demand it, with a certificate of
-    /// the sandbox's own authority
+    /// Serve Entra and Graph over https as well, for clients that demand it (MSAL), with a
+    /// certificate of the sandbox's own authority; the handler uses it too
     #[arg(long)]
     pub tls: bool,
     /// Start with what keeps the host down or its calls waiting, as Azure does, instead of saying

@@ -13,6 +13,7 @@
 //! - [`replay`]: whether all that is as the real thing, as far as that was recorded
 
 pub mod app_service_auth;
+mod ca_certificate;
 mod certificate;
 pub mod cloud;
 mod control;

@@ -1,6 +1,5 @@
 //! The program around the [`sandbox`] library.
 
-mod ca_certificate;
 mod command_line;
 mod terminal;
 
@@ -17,7 +16,6 @@ use serde_json::Value;
 use tokio::process;
 use tokio::time::sleep;
 
-use self::ca_certificate::CaCertificate;
 use self::command_line::{Command, CommandLine, ReplayArguments, StartArguments, TokenArguments};
 use self::terminal::{Format, Terminal};
 
@@ -99,13 +97,7 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
             .map_err(|invalid| invalid.to_string())?;
     }
 
-    let ca_certificate = sandbox
-        .cloud()
-        .ca_certificate_pem()
-        .map(CaCertificate::write)
-        .transpose()
-        .map_err(|error| format!("the certificate cannot be written: {error}"))?;
-    terminal.ready(&sandbox, arguments.profile, ca_certificate.as_ref());
+    terminal.ready(&sandbox, arguments.profile);
     tokio::select! {
         interruption = interrupted() => {
             interruption.map_err(|error| error.to_string())?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app_service_auth::AppServiceAuth;
+use crate::ca_certificate::CaCertificate;
 use crate::cloud::{Cloud, CloudOptions};
 use crate::developer_tools::DeveloperTools;
 use crate::directory::{
@@ -101,6 +102,7 @@ pub struct Sandbox {
     host: FunctionsHost,
     sign_in_url: Option<String>,
     developer_tools: Option<DeveloperTools>,
+    ca_certificate: Option<CaCertificate>,
     cloud: Arc<Cloud>,
 }
 
@@ -127,6 +129,10 @@ impl Sandbox {
             ..options.cloud
         };
         let cloud = Arc::new(Cloud::start(cloud).await?);
+        let ca_certificate = cloud
+            .ca_certificate_pem()
+            .map(CaCertificate::write)
+            .transpose()?;
 
         let developer_tools = match options.profile {
             Profile::Azure => None,
@@ -154,7 +160,11 @@ impl Sandbox {
             }
             Ok(app) => {
                 let environment = match &developer_tools {
-                    None => azure_environment(Arc::clone(&cloud), port, options.extra_env),
+                    None => {
+                        let trust = ca_certificate.as_ref().map(CaCertificate::variable);
+                        let extra = trust.into_iter().chain(options.extra_env).collect();
+                        azure_environment(Arc::clone(&cloud), port, extra)
+                    }
                     Some(tools) => local_environment(&cloud, port, tools, &app, options.extra_env)?,
                 };
                 let command = HandlerCommand::new(&app, options.handler, environment);
@@ -185,6 +195,7 @@ impl Sandbox {
             host,
             sign_in_url,
             developer_tools,
+            ca_certificate,
             cloud,
         };
         if !options.as_azure {
@@ -231,6 +242,12 @@ impl Sandbox {
     /// The developer's tools ([`Profile::Local`]).
     pub fn developer_tools(&self) -> Option<&DeveloperTools> {
         self.developer_tools.as_ref()
+    }
+
+    /// The file with the certificate that vouches for the cloud's https ([`CloudOptions::tls`]). It is gone when the
+    /// sandbox is.
+    pub fn ca_certificate(&self) -> Option<&Path> {
+        self.ca_certificate.as_ref().map(CaCertificate::path)
     }
 
     /// Waits until the host ends by itself, if it ever does: some time after the handler has failed
@@ -320,8 +337,8 @@ pub fn azure_variables(cloud: &Cloud, port: u16) -> [(&'static str, String); 10]
         ),
         ("IDENTITY_ENDPOINT", cloud.identity_endpoint().to_owned()),
         ("IDENTITY_HEADER", cloud.identity_header()),
-        ("AZURE_AUTHORITY_HOST", cloud.authority().to_owned()),
-        ("MICROSOFT_GRAPH_ENDPOINT", cloud.graph().to_owned()),
+        ("AZURE_AUTHORITY_HOST", cloud.handler_authority().to_owned()),
+        ("MICROSOFT_GRAPH_ENDPOINT", cloud.handler_graph().to_owned()),
     ]
 }
 

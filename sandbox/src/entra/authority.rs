@@ -2,7 +2,7 @@
 
 use crate::directory::TENANT_ID;
 
-/// One of the origins at which Entra listens. Metadata and tokens name the origin that they were asked for at.
+/// One of the origins at which Entra listens. Metadata and id tokens name the origin that they were asked for at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Authority {
     /// `http://127.0.0.1:{port}` or `https://localhost:{port}`.
@@ -10,7 +10,7 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// The tenant's v2 issuer, byte for byte the `iss` of tokens.
+    /// The tenant's v2 issuer, byte for byte the `issuer` of the metadata.
     pub(crate) fn issuer(&self) -> String {
         self.url("v2.0")
     }

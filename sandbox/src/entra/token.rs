@@ -219,11 +219,10 @@ impl TokenRequest {
                 (token, lifetime, cloud.options.refresh_in)
             }
         };
-        let issuer = authority.issuer();
-        let access_token = token.requested(claims).claim("iss", issuer.as_str());
+        let access_token = token.requested(claims);
         let id_token = asked.contains(Permission::OpenId).then(|| {
             let token = cloud.tokens.id_token(person, client, asked, nonce);
-            cloud.issue(token.claim("iss", issuer.as_str()))
+            cloud.issue(token.claim("iss", authority.issuer()))
         });
         let refresh_token = asked.contains(Permission::OfflineAccess).then(|| {
             let name = cloud.new_secret();

@@ -236,8 +236,8 @@ impl std::error::Error for TokenRefusal {}
 
 /// Issues and verifies the tenant's tokens.
 pub(crate) struct Tokens {
-    /// The issuers whose tokens are accepted. The first is the `iss` of tokens unless they are issued at another
-    /// address of Entra.
+    /// The issuers whose tokens are accepted. The first is the `iss` of tokens, whatever address of Entra issues them;
+    /// of id tokens, it is the address's own.
     pub(crate) issuers: Vec<String>,
     pub(crate) keys: SigningKeys,
     pub(crate) clock: Clock,

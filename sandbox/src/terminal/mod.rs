@@ -12,7 +12,6 @@ use sandbox::events::Events;
 use sandbox::{Profile, Sandbox};
 
 use self::ready::Ready;
-use crate::ca_certificate::CaCertificate;
 
 /// Whom the output is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +53,8 @@ impl Terminal {
     }
 
     /// Prints where everything is.
-    pub fn ready(
-        &self,
-        sandbox: &Sandbox,
-        profile: Profile,
-        ca_certificate: Option<&CaCertificate>,
-    ) {
-        let ready = Ready::new(sandbox, profile, ca_certificate);
+    pub fn ready(&self, sandbox: &Sandbox, profile: Profile) {
+        let ready = Ready::new(sandbox, profile);
         match self.format {
             Format::Text => print(&banner::text(sandbox, &ready, self.is_quiet)),
             Format::Json => {

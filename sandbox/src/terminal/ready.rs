@@ -6,8 +6,6 @@ use sandbox::directory::{IDENTIFIER_URI, MCP_CLIENT, SCOPE, TENANT_ID, VISUAL_ST
 use sandbox::{Profile, Sandbox};
 use serde::Serialize;
 
-use crate::ca_certificate::CaCertificate;
-
 /// Where everything is.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "ready")]
@@ -67,11 +65,7 @@ pub(super) struct Tls {
 }
 
 impl Ready {
-    pub(super) fn new(
-        sandbox: &Sandbox,
-        profile: Profile,
-        ca_certificate: Option<&CaCertificate>,
-    ) -> Self {
+    pub(super) fn new(sandbox: &Sandbox, profile: Profile) -> Self {
         let cloud = sandbox.cloud();
         let people = cloud.directory().people();
         Self {
@@ -98,11 +92,11 @@ impl Ready {
             tls: cloud
                 .tls_authority()
                 .zip(cloud.tls_graph())
-                .zip(ca_certificate)
+                .zip(sandbox.ca_certificate())
                 .map(|((authority, graph), certificate)| Tls {
                     tls_authority: authority.to_owned(),
                     tls_graph: graph.to_owned(),
-                    ca_certificate: certificate.path().to_owned(),
+                    ca_certificate: certificate.to_owned(),
                     identity_header: cloud.identity_header(),
                 }),
             identity_endpoint: cloud.identity_endpoint().to_owned(),
