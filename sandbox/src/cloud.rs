@@ -18,12 +18,11 @@ use uuid::Uuid;
 
 use crate::certificate::Certificate;
 use crate::directory::{
-    AZURE_CLI, Directory, IDENTIFIER_URI, MCP_SERVER, Person, SCOPE, TENANT_ID, UnknownPerson,
-    VISUAL_STUDIO_CODE,
+    AZURE_CLI, Directory, Person, SCOPE, TENANT_ID, UnknownPerson, VISUAL_STUDIO_CODE,
 };
 use crate::entra::{
-    self, AccessTokenClaims, Authority, Clock, Grants, SignIns, SigningKeys, TokenRefusal,
-    TokenSpec, Tokens, unverified_claims,
+    self, AccessTokenClaims, ApiNames, Authority, Clock, Grants, SignIns, SigningKeys,
+    TokenRefusal, TokenSpec, Tokens, unverified_claims,
 };
 use crate::events::{Events, Party};
 use crate::faults::Faults;
@@ -55,9 +54,12 @@ pub struct CloudOptions {
     pub refresh_in: Option<Duration>,
     /// How long the tokens of MCP clients live. Whole seconds.
     pub user_token_lifetime: Duration,
-    /// Entra refuses a `resource` that is not the API of the scope (`AADSTS9010010`), as it does since March 2026.
-    /// Otherwise it ignores the parameter.
-    pub strict_resource: bool,
+    /// The identifier URIs that the MCP server has before [`IDENTIFIER_URI`](crate::directory::IDENTIFIER_URI). Scopes
+    /// are written in the form of the first.
+    pub identifier_uris: Vec<String>,
+    /// Entra ignores `resource`. Otherwise it refuses one that is no identifier URI of the scope's API
+    /// (`AADSTS9010010`), as it does since March 2026.
+    pub lenient_resource: bool,
     /// Entra and Graph listen on https as well, for clients that demand it. See [`Cloud::tls_authority`].
     pub tls: bool,
     /// Keeps every secret issued in the [`Ledger`], so that a test can search all output for them.
@@ -75,7 +77,8 @@ impl Default for CloudOptions {
             graph_token_lifetime: Duration::from_secs(60 * 60),
             refresh_in: None,
             user_token_lifetime: Duration::from_secs(75 * 60),
-            strict_resource: false,
+            identifier_uris: Vec::new(),
+            lenient_resource: false,
             tls: false,
             record_secrets: false,
             events: Events::default(),
@@ -143,7 +146,7 @@ impl Cloud {
             grants: Grants::default(),
             ledger: Ledger::new(options.record_secrets),
             faults: Faults::default(),
-            directory: Directory::default(),
+            directory: Directory::new(options.identifier_uris.iter().cloned()),
             identity_header: RwLock::new(new_identity_header()),
             authority,
             graph: GraphOrigins {
@@ -327,14 +330,20 @@ impl Cloud {
     }
 
     /// Verifies a caller's token as App Service Authentication does: signature, issuer, times, and as audience the
-    /// MCP server's client id or identifier URI.
+    /// MCP server's client id or one of its identifier URIs.
     ///
     /// # Errors
     /// Why the token is not accepted.
     pub fn verify_access_token(&self, token: &str) -> Result<AccessTokenClaims, TokenRefusal> {
-        self.state
-            .tokens
-            .verify(token, &[MCP_SERVER.client_id, IDENTIFIER_URI])
+        let CloudState {
+            tokens, directory, ..
+        } = &*self.state;
+        tokens.verify(token, &directory.server_audiences())
+    }
+
+    /// What Entra accepts as the `resource` (RFC 8707) of the MCP server; nothing, if it ignores the parameter.
+    pub fn accepted_resources(&self) -> Option<&[String]> {
+        (!self.state.options.lenient_resource).then_some(self.directory().identifier_uris())
     }
 
     /// Signs with a new key from now on. The former stays published. Takes a good part of a second.
@@ -423,6 +432,14 @@ impl CloudState {
         let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         self.ledger.record_secret(&secret);
         secret
+    }
+
+    /// What the tenant's APIs are called.
+    pub(crate) fn api_names(&self) -> ApiNames<'_> {
+        ApiNames {
+            graph: &self.graph,
+            directory: &self.directory,
+        }
     }
 
     /// Whom an unverified token speaks of.

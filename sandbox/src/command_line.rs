@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use sandbox::Profile;
 use sandbox::faults::Fault;
+use sandbox::{IdentifierUri, Profile};
 
 /// The port at which the program's Entra listens unless told otherwise.
 pub const DEFAULT_LOGIN_PORT: u16 = 7072;
@@ -33,8 +33,8 @@ Examples:
       Build the handler and start everything, as in Azure
   cargo run -p sandbox -- --profile local --developer grace
       The same as `func start` runs it, with Grace as the developer
-  cargo run -p sandbox -- --strict-resource
-      Refuse MCP clients that send a `resource` of their own, as Entra does
+  cargo run -p sandbox -- --identifier-uri api
+      Refuse the `resource` of MCP clients, as Entra does for an app registered as api://… alone
   cargo run -p sandbox -- --fault '{\"at\":\"graph\",\"effect\":{\"status\":{\"code\":503}}}'
       Let Microsoft Graph be down
   cargo run -q -p sandbox -- token ada
@@ -80,10 +80,15 @@ pub struct StartArguments {
     #[arg(long)]
     pub as_azure: bool,
 
-    /// Let Entra refuse a `resource` that is not the API of the scope, as the real one does
-    /// (AADSTS9010010)
-    #[arg(long, help_heading = "Failures")]
-    pub strict_resource: bool,
+    /// What the MCP server is registered as in Entra: with the endpoint's URL and its origin beside
+    /// api://…, or with api://… alone
+    #[arg(long, value_enum, default_value_t, help_heading = "Entra")]
+    pub identifier_uri: IdentifierUri,
+    /// Let Entra ignore `resource`; otherwise it refuses one that is not an identifier URI of the
+    /// scope's API, in every character, as the real one does (AADSTS9010010)
+    #[arg(long, help_heading = "Entra")]
+    pub lenient_resource: bool,
+
     /// Let a part of the cloud fail, as JSON: '{"at":"graph","effect":{"status":{"code":503}}}';
     /// can be repeated. The switches, at the address in the banner, tell what there is
     #[arg(long = "fault", value_name = "JSON", value_parser = parse_fault, help_heading = "Failures")]

@@ -32,4 +32,6 @@ mod managed_identity;
 pub mod replay;
 pub mod sandbox;
 
-pub use self::sandbox::{Profile, Sandbox, SandboxOptions, StartError, azure_variables};
+pub use self::sandbox::{
+    IdentifierUri, Profile, Sandbox, SandboxOptions, StartError, azure_variables,
+};

@@ -76,11 +76,12 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
         as_azure: arguments.as_azure,
         port: arguments.port,
         developer: arguments.developer,
+        identifier_uri: arguments.identifier_uri,
         cloud: CloudOptions {
             login_port: arguments.login_port,
             graph_port: arguments.graph_port,
             identity_port: arguments.identity_port,
-            strict_resource: arguments.strict_resource,
+            lenient_resource: arguments.lenient_resource,
             tls: arguments.tls,
             ..CloudOptions::default()
         },

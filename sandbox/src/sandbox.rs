@@ -12,14 +12,14 @@ use crate::ca_certificate::CaCertificate;
 use crate::cloud::{Cloud, CloudOptions};
 use crate::developer_tools::DeveloperTools;
 use crate::directory::{
-    FEDERATED_CREDENTIAL, IDENTIFIER_URI, MANAGED_IDENTITY, MCP_SERVER, SCOPE, TENANT_ID,
-    UnknownPerson,
+    FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER, TENANT_ID, UnknownPerson,
 };
 use crate::events::Events;
 use crate::functions_host::handler_process::Environment;
 use crate::functions_host::{
     AccessKey, AppFiles, AppFilesError, FunctionsHost, FunctionsHostOptions, Handler,
-    HandlerCommand, HandlerFailure, HandlerProcess, HostKeys, HostTimings, Platform, Warning,
+    HandlerCommand, HandlerFailure, HandlerProcess, HostKeys, HostTimings, MCP_PATH, Platform,
+    Warning,
 };
 use crate::loopback;
 
@@ -39,6 +39,31 @@ impl Profile {
         match self {
             Self::Azure => Platform::Azure,
             Self::Local => Platform::CoreTools,
+        }
+    }
+}
+
+/// What the MCP server's registration is called (Application ID URI).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum IdentifierUri {
+    /// The MCP endpoint's URL and its origin, beside `api://` and the client id: Entra accepts the `resource` that MCP
+    /// clients send.
+    #[default]
+    Endpoint,
+    /// `api://` and the client id alone: Entra refuses the `resource` that MCP clients send.
+    Api,
+}
+
+impl IdentifierUri {
+    /// The identifier URIs of an app whose host listens on `port`, under either name of this machine.
+    fn of_app(self, port: u16) -> Vec<String> {
+        match self {
+            Self::Endpoint => ["127.0.0.1", "localhost"]
+                .iter()
+                .map(|host| format!("http://{host}:{port}"))
+                .flat_map(|origin| [format!("{origin}{MCP_PATH}"), origin])
+                .collect(),
+            Self::Api => Vec::new(),
         }
     }
 }
@@ -71,7 +96,10 @@ pub struct SandboxOptions {
     /// than to refuse it: a host that cannot start answers 503, and the tools of a handler that
     /// cannot be started are listed. Requests for any host name are answered, too.
     pub as_azure: bool,
-    /// Entra, managed identity and Graph. Their events go where all others go.
+    /// What the MCP server's registration is called.
+    pub identifier_uri: IdentifierUri,
+    /// Entra, managed identity and Graph. Their events go where all others go, and the identifier URIs are those of
+    /// [`identifier_uri`](Self::identifier_uri).
     pub cloud: CloudOptions,
     /// Where events go.
     pub events: Events,
@@ -91,6 +119,7 @@ impl Default for SandboxOptions {
             function_timeout: None,
             timings: HostTimings::default(),
             as_azure: false,
+            identifier_uri: IdentifierUri::default(),
             cloud: CloudOptions::default(),
             events: Events::default(),
         }
@@ -126,6 +155,7 @@ impl Sandbox {
         let port = listener.local_addr()?.port();
         let cloud = CloudOptions {
             events: options.events.clone(),
+            identifier_uris: options.identifier_uri.of_app(port),
             ..options.cloud
         };
         let cloud = Arc::new(Cloud::start(cloud).await?);
@@ -325,7 +355,7 @@ pub fn azure_variables(cloud: &Cloud, port: u16) -> [(&'static str, String); 10]
         ("WEBSITE_AUTH_AAD_ALLOWED_TENANTS", TENANT_ID.to_owned()),
         (
             "WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES",
-            format!("{IDENTIFIER_URI}/{SCOPE}"),
+            cloud.directory().server_scope(),
         ),
         (
             "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID",

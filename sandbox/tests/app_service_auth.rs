@@ -551,16 +551,48 @@ async fn the_metadata_name_the_app_as_the_client_does() {
         let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
         let path = "/.well-known/oauth-protected-resource";
         let url = name(&setup, &format!("{path}{MCP_PATH}"));
-        assert!(challenge.ends_with(&format!(", resource_metadata=\"{url}\"")));
-        for url in [url, name(&setup, path)] {
+        let scope = format!("{IDENTIFIER_URI}/{SCOPE}");
+        assert!(
+            challenge.ends_with(&format!(", scope=\"{scope}\", resource_metadata=\"{url}\"")),
+            "{challenge}"
+        );
+        let endpoint = name(&setup, MCP_PATH);
+        let origin = endpoint.origin().ascii_serialization();
+        for (url, resource) in [
+            (url, endpoint.as_str()),
+            (name(&setup, path), origin.as_str()),
+        ] {
             let metadata: Value = setup.browser.get(url).await.json().await.unwrap();
-            assert_eq!(metadata["resource"], name(&setup, MCP_PATH).as_str());
             assert_eq!(
-                metadata["scopes_supported"],
-                json!([format!("{IDENTIFIER_URI}/{SCOPE}")])
+                metadata,
+                json!({
+                    "resource": resource,
+                    "authorization_servers": [format!("{}/{TENANT_ID}/v2.0", setup.cloud.authority())],
+                    "scopes_supported": [scope],
+                })
             );
         }
     }
+}
+
+#[actix_web::test]
+async fn what_a_client_accepts_is_looked_at_when_it_is_known_to_be_allowed() {
+    let setup = Setup::new().await;
+    let request = || {
+        let request = setup.browser.client.post(setup.host.mcp_url());
+        request.header("Accept", "text/html").json(&json!({}))
+    };
+    let response = request().send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(response.headers().contains_key(WWW_AUTHENTICATE));
+
+    let ada = request()
+        .header("x-functions-key", KEY)
+        .bearer_auth(setup.token("ada"));
+    assert_eq!(
+        ada.send().await.unwrap().status(),
+        StatusCode::NOT_ACCEPTABLE
+    );
 }
 
 #[actix_web::test]

@@ -27,7 +27,6 @@ impl Setup {
         let events = Arc::new(Mutex::new(Vec::new()));
         let listener = Arc::clone(&events);
         let cloud = Cloud::start(CloudOptions {
-            strict_resource: true,
             events: Events::to(move |event| listener.lock().unwrap().push(event)),
             ..CloudOptions::default()
         });

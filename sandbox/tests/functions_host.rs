@@ -14,7 +14,7 @@ use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use sandbox::directory::{IDENTIFIER_URI, MCP_SERVER, OTHER_API, TENANT_ID};
+use sandbox::directory::{MCP_SERVER, OTHER_API, TENANT_ID};
 use sandbox::events::{Answer, Event, Events};
 use sandbox::functions_host::handler_process::{Environment, Level, Stream};
 use sandbox::functions_host::{
@@ -1020,7 +1020,7 @@ async fn a_caller_who_is_not_signed_in_is_told_where_to_sign_in() {
             assert_eq!(metadata["authorization_servers"], json!([issuer]));
             assert_eq!(
                 metadata["scopes_supported"],
-                json!([format!("{IDENTIFIER_URI}/user_impersonation")])
+                json!([format!("{}/user_impersonation", sandbox.mcp_url())])
             );
         }
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::thread;
 
-use sandbox::directory::MANAGED_IDENTITY;
+use sandbox::directory::{IDENTIFIER_URI, MANAGED_IDENTITY};
 use sandbox::loopback;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -279,9 +279,43 @@ async fn quiet_is_quiet_after_the_banner() {
 }
 
 #[actix_web::test]
-async fn entra_can_be_as_strict_as_the_real_one() {
+async fn an_app_goes_by_its_endpoint_and_its_origin_under_both_names_of_the_machine() {
     let app = TestApp::new();
-    let mut program = app.start(&["--json", "--strict-resource"]);
+    let ready = app.start(&["--json"]).json_line();
+    let endpoint = ready["mcp_url"].as_str().unwrap();
+    let origin = endpoint.strip_suffix("/runtime/webhooks/mcp").unwrap();
+    let localhost = |url: &str| url.replace("127.0.0.1", "localhost");
+    assert_eq!(
+        ready["sign_in"]["resources"],
+        json!([
+            endpoint,
+            origin,
+            localhost(endpoint),
+            localhost(origin),
+            IDENTIFIER_URI
+        ])
+    );
+    assert_eq!(
+        ready["sign_in"]["scope"],
+        format!("{endpoint}/user_impersonation")
+    );
+}
+
+#[actix_web::test]
+async fn entra_is_as_strict_as_the_real_one_unless_it_is_told_otherwise() {
+    let app = TestApp::new();
+    // The endpoint is an identifier URI of the app, and what clients send.
+    assert_eq!(resource_refused(&app, &[]).await, None);
+    let api = &["--identifier-uri", "api"][..];
+    let refused = resource_refused(&app, api).await.unwrap();
+    assert!(refused.contains("AADSTS9010010"), "{refused}");
+    let lenient = [api, &["--lenient-resource"]].concat();
+    assert_eq!(resource_refused(&app, &lenient).await, None);
+}
+
+/// Where Entra sends the browser of a client that names the MCP endpoint as its `resource`, if it refuses.
+async fn resource_refused(app: &TestApp, options: &[&str]) -> Option<String> {
+    let mut program = app.start(&[&["--json"], options].concat());
     let ready = program.json_line();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let authorize = format!(
@@ -305,8 +339,31 @@ async fn entra_can_be_as_strict_as_the_real_one() {
         ("resource", text(&ready["mcp_url"])),
     ]);
     let response = response.send().await.unwrap();
-    let location = response.headers()["location"].to_str().unwrap();
-    assert!(location.contains("AADSTS9010010"), "{location}");
+    let location = response.headers().get("location")?;
+    Some(location.to_str().unwrap().to_owned())
+}
+
+#[actix_web::test]
+async fn the_banner_tells_which_resource_entra_accepts() {
+    let app = TestApp::new();
+    let resource = |options: &[&str]| {
+        let banner = app.start(options).banner();
+        (
+            value(&banner, "Resource").to_owned(),
+            value(&banner, "Scope").to_owned(),
+            value(&banner, "MCP endpoint").to_owned(),
+        )
+    };
+    let (accepted, scope, endpoint) = resource(&[]);
+    assert_eq!(accepted, endpoint);
+    assert_eq!(scope, format!("{endpoint}/user_impersonation"));
+
+    let (accepted, scope, _) = resource(&["--identifier-uri", "api"]);
+    assert_eq!(accepted, IDENTIFIER_URI);
+    assert_eq!(scope, format!("{IDENTIFIER_URI}/user_impersonation"));
+
+    let (accepted, ..) = resource(&["--lenient-resource"]);
+    assert_eq!(accepted, "ignored");
 }
 
 #[actix_web::test]
@@ -382,7 +439,9 @@ fn the_help_tells_of_every_option_and_gives_examples() {
     for part in [
         "--profile",
         "--port",
-        "--strict-resource",
+        "--tls",
+        "--identifier-uri",
+        "--lenient-resource",
         "--quiet",
         "--json",
         "token",

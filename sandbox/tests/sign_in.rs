@@ -16,11 +16,20 @@ use sandbox::directory::{
 use sandbox::loopback;
 use serde_json::{Value, json};
 
+const ENDPOINT: &str = "http://127.0.0.1:7071/runtime/webhooks/mcp";
 const CALLBACK: &str = "http://localhost:3334/oauth/callback";
 const SERVER_CALLBACK: &str = "http://127.0.0.1:7071/.auth/login/aad/callback";
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
 
 type Form = BTreeMap<&'static str, String>;
+
+/// The MCP server is registered with its endpoint.
+fn options() -> CloudOptions {
+    CloudOptions {
+        identifier_uris: vec![ENDPOINT.to_owned()],
+        ..CloudOptions::default()
+    }
+}
 
 /// A cloud and a browser.
 struct Setup {
@@ -30,7 +39,7 @@ struct Setup {
 
 impl Setup {
     async fn new() -> Self {
-        Self::with(CloudOptions::default()).await
+        Self::with(options()).await
     }
 
     async fn with(options: CloudOptions) -> Self {
@@ -236,10 +245,7 @@ fn mcp_client_query() -> Form {
         ("state", "my state".to_owned()),
         ("code_challenge", challenge(VERIFIER)),
         ("code_challenge_method", "S256".to_owned()),
-        (
-            "resource",
-            "http://127.0.0.1:7071/runtime/webhooks/mcp".to_owned(),
-        ),
+        ("resource", ENDPOINT.to_owned()),
     ])
 }
 
@@ -432,7 +438,7 @@ async fn a_silent_sign_in_succeeds_or_says_what_it_lacks() {
     let hinted = with(silent.clone(), "login_hint", "ada@contoso.example");
     assert_eq!(setup.authorize(&hinted).await.callback_error(), expected);
 
-    let unconsented = with(silent, "scope", "User.Read");
+    let unconsented = without(with(silent, "scope", "User.Read"), "resource");
     assert_eq!(
         setup.authorize(&unconsented).await.callback_error(),
         ("interaction_required".to_owned(), "AADSTS65001".to_owned())
@@ -916,18 +922,67 @@ async fn without_offline_access_there_is_no_refresh_token() {
 }
 
 #[tokio::test]
-async fn a_resource_that_is_not_the_scopes_api_is_ignored_unless_entra_is_strict() {
-    let lenient = Setup::new().await;
-    let code = lenient.code(&mcp_client_query(), "ada").await;
-    let form = redemption(&MCP_CLIENT, CALLBACK, code);
-    let url = "http://127.0.0.1:7071/runtime/webhooks/mcp";
-    lenient.issued(&with(form, "resource", url)).await;
+async fn a_resource_is_one_of_the_servers_identifier_uris_in_every_character() {
+    let mut setup = Setup::new().await;
+    for resource in [ENDPOINT, IDENTIFIER_URI] {
+        setup.browser = browser(Client::builder());
+        let code = setup
+            .code(&with(mcp_client_query(), "resource", resource), "ada")
+            .await;
+        let form = redemption(&MCP_CLIENT, CALLBACK, code);
+        let body = setup.issued(&with(form, "resource", resource)).await;
+        // As Entra's v2 tokens, whatever the scope is called.
+        assert_eq!(claims(&body["access_token"])["aud"], MCP_SERVER.client_id);
+    }
+    for resource in [
+        "http://127.0.0.1:7071/runtime/webhooks/mcp/",
+        "http://127.0.0.1:7071/",
+        "http://localhost:7071/runtime/webhooks/mcp",
+        "HTTP://127.0.0.1:7071/runtime/webhooks/mcp",
+        MCP_SERVER.client_id,
+        setup.cloud.graph(),
+    ] {
+        setup.browser = browser(Client::builder());
+        let query = with(mcp_client_query(), "resource", resource);
+        assert_eq!(
+            setup.authorize(&query).await.callback_error(),
+            ("invalid_target".to_owned(), "AADSTS9010010".to_owned()),
+            "{resource}"
+        );
+        let form = with(setup.redemption().await, "resource", resource);
+        assert_eq!(setup.refused(&form).await, 9010010, "{resource}");
+    }
+}
 
-    let strict = Setup::with(CloudOptions {
-        strict_resource: true,
+#[tokio::test]
+async fn scopes_are_written_in_the_form_of_any_identifier_uri() {
+    let mut setup = Setup::new().await;
+    for name in [ENDPOINT, IDENTIFIER_URI, MCP_SERVER.client_id] {
+        setup.browser = browser(Client::builder());
+        let scope = format!("{name}/user_impersonation");
+        let code = setup
+            .code(&with(mcp_client_query(), "scope", &scope), "ada")
+            .await;
+        let body = setup.issued(&redemption(&MCP_CLIENT, CALLBACK, code)).await;
+        assert_eq!(body["scope"], scope);
+        let token = claims(&body["access_token"]);
+        assert_eq!(token["aud"], MCP_SERVER.client_id);
+        assert_eq!(token["scp"], "user_impersonation");
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_is_registered_as_api_alone_is_no_resource_by_its_endpoint() {
+    let lenient = Setup::with(CloudOptions {
+        lenient_resource: true,
         ..CloudOptions::default()
     })
     .await;
+    let code = lenient.code(&mcp_client_query(), "ada").await;
+    let form = redemption(&MCP_CLIENT, CALLBACK, code);
+    lenient.issued(&with(form, "resource", ENDPOINT)).await;
+
+    let strict = Setup::with(CloudOptions::default()).await;
     let page = strict.authorize(&mcp_client_query()).await;
     assert_eq!(
         page.callback_error(),
@@ -944,7 +999,8 @@ async fn a_resource_that_is_not_the_scopes_api_is_ignored_unless_entra_is_strict
     let form = redemption(&MCP_CLIENT, CALLBACK, code);
     let body = strict.issued(&with(form, "resource", IDENTIFIER_URI)).await;
     let form = refresh(&MCP_CLIENT, &body["refresh_token"]);
-    assert_eq!(strict.refused(&with(form, "resource", url)).await, 9010010);
+    let form = with(form, "resource", ENDPOINT);
+    assert_eq!(strict.refused(&form).await, 9010010);
 }
 
 #[tokio::test]
@@ -1051,7 +1107,7 @@ async fn microsofts_libraries_find_client_info_where_they_ask_for_it() {
 async fn entra_is_the_same_on_https_under_its_own_name() {
     let setup = Setup::with(CloudOptions {
         tls: true,
-        ..CloudOptions::default()
+        ..options()
     })
     .await;
     let authority = setup.cloud.tls_authority().unwrap();

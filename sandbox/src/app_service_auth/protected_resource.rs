@@ -1,7 +1,9 @@
 //! What callers who are not signed in are told: where to sign in, and for what.
 //!
-//! Source: RFC 6750 and RFC 9728. What App Service Authentication makes of them is not published:
-//! this file holds all that is assumed of its texts.
+//! Source: RFC 6750 and RFC 9728; "Configure built-in MCP server authorization" (preview), and what
+//! people who run it on Flex Consumption wrote down of the document's members and of the challenge's
+//! `scope` and `resource_metadata` (keithmendozasr/sapidus-writeback-mcp, DEPLOYMENT.md). The other
+//! parameters, and the order of all, are assumed. This file holds all of it.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::WWW_AUTHENTICATE;
@@ -11,18 +13,20 @@ use serde_json::{Value, json};
 
 use super::caller::Refusal;
 use super::{AppServiceAuth, url_at};
-use crate::directory::{IDENTIFIER_URI, SCOPE, TENANT_ID};
+use crate::directory::TENANT_ID;
 use crate::events::Party;
 use crate::functions_host::MCP_PATH;
 
-/// Where a client finds what protects the app.
+/// Where a client finds what protects the app. Behind it, a path of the app (RFC 9728, section 3.1).
 const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.route(METADATA_PATH, web::get().to(metadata)).route(
-        &format!("{METADATA_PATH}{MCP_PATH}"),
-        web::get().to(metadata),
-    );
+    config
+        .route(METADATA_PATH, web::get().to(metadata_of_origin))
+        .route(
+            &format!("{METADATA_PATH}{MCP_PATH}"),
+            web::get().to(metadata_of_endpoint),
+        );
 }
 
 pub(super) fn is_metadata(path: &str) -> bool {
@@ -30,24 +34,33 @@ pub(super) fn is_metadata(path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest == MCP_PATH)
 }
 
-async fn metadata(auth: Data<AppServiceAuth>, request: HttpRequest) -> Json<Value> {
-    let issuer = format!("{}/{TENANT_ID}/v2.0", auth.cloud.authority());
-    let scope = format!("{IDENTIFIER_URI}/{SCOPE}");
-    auth.report(
-        Party::Client,
-        &request,
-        StatusCode::OK,
-        format!("sign in at {issuer} for the scope {scope}"),
-    );
-    Json(json!({
-        "resource": url_at(auth.origin(&request), MCP_PATH).as_str(),
-        "authorization_servers": [issuer],
-        "scopes_supported": [scope],
-        "bearer_methods_supported": ["header"],
-    }))
+async fn metadata_of_origin(auth: Data<AppServiceAuth>, request: HttpRequest) -> Json<Value> {
+    let origin = auth.origin(&request).origin().ascii_serialization();
+    auth.metadata(&request, &origin)
+}
+
+async fn metadata_of_endpoint(auth: Data<AppServiceAuth>, request: HttpRequest) -> Json<Value> {
+    let endpoint = url_at(auth.origin(&request), MCP_PATH);
+    auth.metadata(&request, endpoint.as_str())
 }
 
 impl AppServiceAuth {
+    fn metadata(&self, request: &HttpRequest, resource: &str) -> Json<Value> {
+        let issuer = format!("{}/{TENANT_ID}/v2.0", self.cloud.authority());
+        let scope = self.cloud.directory().server_scope();
+        self.report(
+            Party::Client,
+            request,
+            StatusCode::OK,
+            format!("sign in at {issuer} for the scope {scope}"),
+        );
+        Json(json!({
+            "resource": resource,
+            "authorization_servers": [issuer],
+            "scopes_supported": [scope],
+        }))
+    }
+
     /// Answers a request that goes no further.
     pub(super) fn refuse(&self, request: &HttpRequest, refusal: &Refusal) -> HttpResponse {
         let (response, told) = match refusal {
@@ -68,9 +81,11 @@ impl AppServiceAuth {
         let origin = self.origin(request);
         // VS Code looks for the parameters between commas.
         format!(
-            "Bearer realm=\"{host}\", authorization_uri=\"{authorize}\", resource_metadata=\"{metadata}\"",
+            "Bearer realm=\"{host}\", authorization_uri=\"{authorize}\", scope=\"{scope}\", \
+             resource_metadata=\"{metadata}\"",
             host = origin.authority(),
             authorize = self.entra("authorize"),
+            scope = self.cloud.directory().server_scope(),
             metadata = url_at(origin, &format!("{METADATA_PATH}{MCP_PATH}")),
         )
     }

@@ -14,7 +14,10 @@ pub const MCP_SERVER: Application = Application {
     redirect_uris: &[],
 };
 
-/// The identifier URI of [`MCP_SERVER`]: `api://` and its client id.
+/// The identifier URI that [`MCP_SERVER`] has in any case: `api://` and its client id. Others are a matter of the
+/// deployment, see [`Directory::identifier_uris`].
+///
+/// [`Directory::identifier_uris`]: super::Directory::identifier_uris
 pub const IDENTIFIER_URI: &str = "api://8e4d1c72-3b5f-4a09-b6e7-91c2d0a85f34";
 
 /// The delegated permission that [`MCP_SERVER`] exposes.

@@ -75,14 +75,57 @@ pub(crate) fn audience_of(resource: &str) -> &str {
     }
 }
 
-/// The tenant's people, their consents, and the redirect URIs of the MCP server.
-#[derive(Debug, Default)]
+/// The tenant's people, their consents, and of the MCP server's registration what its deployment decides.
+#[derive(Debug)]
 pub struct Directory {
+    identifier_uris: Vec<String>,
     consents: RwLock<Consents>,
     server_redirect_uris: RwLock<Vec<String>>,
 }
 
+impl Default for Directory {
+    /// With [`IDENTIFIER_URI`] alone.
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
 impl Directory {
+    /// A directory whose [`MCP_SERVER`] has these identifier URIs before [`IDENTIFIER_URI`].
+    pub(crate) fn new(identifier_uris: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            identifier_uris: identifier_uris
+                .into_iter()
+                .chain([IDENTIFIER_URI.to_owned()])
+                .collect(),
+            consents: RwLock::default(),
+            server_redirect_uris: RwLock::default(),
+        }
+    }
+
+    /// The identifier URIs of [`MCP_SERVER`] (`identifierUris` of its registration): what it is called in scopes and in
+    /// `resource`.
+    pub fn identifier_uris(&self) -> &[String] {
+        &self.identifier_uris
+    }
+
+    /// What clients ask for in order to call [`MCP_SERVER`]: its first identifier URI and [`SCOPE`].
+    pub fn server_scope(&self) -> String {
+        let uri = self
+            .identifier_uris
+            .first()
+            .map_or(IDENTIFIER_URI, |uri| uri);
+        format!("{uri}/{SCOPE}")
+    }
+
+    /// The audiences of tokens for [`MCP_SERVER`]: its client id, as in v2 tokens, and its identifier URIs.
+    pub(crate) fn server_audiences(&self) -> Vec<&str> {
+        let identifier_uris = self.identifier_uris.iter().map(String::as_str);
+        std::iter::once(MCP_SERVER.client_id)
+            .chain(identifier_uris)
+            .collect()
+    }
+
     /// The people who have a name of their own. Besides them, every `userN` exists.
     pub fn people(&self) -> Vec<Person> {
         people::named().collect()
@@ -201,6 +244,21 @@ mod tests {
             assert!(!directory.is_granted(&alan, client, Permission::UserRead));
         }
         assert!(!directory.is_granted(&alan, &AZURE_CLI, Permission::UserImpersonation));
+    }
+
+    #[test]
+    fn scopes_are_written_in_the_form_of_the_first_identifier_uri() {
+        let endpoint = "http://127.0.0.1:7071/runtime/webhooks/mcp";
+        let directory = Directory::new([endpoint.to_owned()]);
+        assert_eq!(
+            directory.server_scope(),
+            format!("{endpoint}/user_impersonation")
+        );
+        assert_eq!(directory.identifier_uris(), [endpoint, IDENTIFIER_URI]);
+        assert_eq!(
+            Directory::default().server_scope(),
+            format!("{IDENTIFIER_URI}/user_impersonation")
+        );
     }
 
     #[test]

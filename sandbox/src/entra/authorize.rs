@@ -131,7 +131,7 @@ impl AuthorizationRequest {
         response_type: ResponseType,
         parameters: Parameters,
     ) -> Result<Self, EntraError> {
-        let scopes = Scopes::parse(&cloud.graph, required(&parameters.scope, "scope")?)?;
+        let scopes = Scopes::parse(cloud.api_names(), required(&parameters.scope, "scope")?)?;
         check_resource(cloud, parameters.resource.as_deref(), &scopes)?;
         if response_type.id_token {
             if !scopes.contains(Permission::OpenId) {

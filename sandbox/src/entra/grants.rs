@@ -144,14 +144,23 @@ mod tests {
     use super::*;
     use crate::cloud::GraphOrigins;
     use crate::directory::{AZURE_CLI, Directory, MCP_CLIENT, VISUAL_STUDIO_CODE};
+    use crate::entra::scope::ApiNames;
 
     const REDIRECT_URI: &str = "http://localhost:3000/callback";
+
+    fn openid() -> Scopes {
+        let names = ApiNames {
+            graph: &GraphOrigins::default(),
+            directory: &Directory::default(),
+        };
+        Scopes::parse(names, "openid").unwrap()
+    }
 
     fn grant() -> Grant {
         Grant {
             client: Application::find_client(MCP_CLIENT.client_id).unwrap(),
             person: Directory::default().person("ada").unwrap(),
-            scopes: Scopes::parse(&GraphOrigins::default(), "openid").unwrap(),
+            scopes: openid(),
         }
     }
 

@@ -31,11 +31,12 @@ pub use self::tokens::{AccessTokenClaims, Signer, TokenRefusal, TokenSpec};
 pub(crate) use self::authority::Authority;
 pub(crate) use self::clock::Clock;
 pub(crate) use self::grants::Grants;
+pub(crate) use self::scope::ApiNames;
 pub(crate) use self::sign_in::SignIns;
 pub(crate) use self::signing_keys::SigningKeys;
 pub(crate) use self::tokens::{CHALLENGE_CLAIM, Tokens, unverified_claims};
 
-use self::scope::{Scopes, api_named};
+use self::scope::Scopes;
 use crate::cloud::CloudState;
 use crate::directory::{Person, TENANT_ID};
 use crate::faults::{Call, Effect, Endpoint, Struck};
@@ -103,22 +104,23 @@ fn check_tenant(tenant: &str) -> Result<(), EntraError> {
     }
 }
 
-/// With [`strict_resource`](crate::cloud::CloudOptions::strict_resource), the resource indicator (RFC 8707) must be the
-/// API of the scopes.
+/// The resource indicator (RFC 8707) must be an identifier URI of the scopes' API, in every character: a slash at the end
+/// is one too many. See [`lenient_resource`](crate::cloud::CloudOptions::lenient_resource).
+///
+/// Source: "Secure a Model Context Protocol server with Microsoft Entra ID"; reports of clients that Entra refuses
+/// (anthropics/claude-code#52871).
 fn check_resource(
     cloud: &CloudState,
     resource: Option<&str>,
     scopes: &Scopes,
 ) -> Result<(), EntraError> {
     match resource {
-        Some(resource) if cloud.options.strict_resource => {
-            api_named(&cloud.graph, resource.trim_end_matches('/'))
-                .filter(|api| scopes.apis().contains(api))
-                .map(|_| ())
-                .ok_or_else(|| {
-                    EntraError::RESOURCE_MISMATCH.because(format!("It was `{resource}`."))
-                })
-        }
+        Some(resource) if !cloud.options.lenient_resource => cloud
+            .api_names()
+            .find_identifier_uri(resource)
+            .filter(|api| scopes.apis().contains(api))
+            .map(|_| ())
+            .ok_or_else(|| EntraError::RESOURCE_MISMATCH.because(format!("It was `{resource}`."))),
         _ => Ok(()),
     }
 }

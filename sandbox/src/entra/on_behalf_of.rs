@@ -11,7 +11,7 @@ use super::scope::Scopes;
 use super::token::{TokenRequest, TokenResponse};
 use super::tokens::TokenRefusal;
 use crate::cloud::CloudState;
-use crate::directory::{ClientType, IDENTIFIER_URI, MCP_SERVER, Person};
+use crate::directory::{ClientType, Person};
 
 /// Checks every member of the request and issues the token.
 pub(super) fn exchange(
@@ -30,7 +30,7 @@ pub(super) fn exchange(
     }
     let grant = Grant {
         client,
-        scopes: Scopes::parse(&cloud.graph, required(&request.scope, "scope")?)?,
+        scopes: Scopes::parse(cloud.api_names(), required(&request.scope, "scope")?)?,
         person: user_of_assertion(cloud, required(&request.assertion, "assertion")?)?,
     };
     request.issue(cloud, authority, &grant, &grant.scopes, None)
@@ -40,7 +40,7 @@ pub(super) fn exchange(
 fn user_of_assertion(cloud: &CloudState, assertion: &str) -> Result<Person, EntraError> {
     let claims = cloud
         .tokens
-        .verify(assertion, &[MCP_SERVER.client_id, IDENTIFIER_URI])
+        .verify(assertion, &cloud.directory.server_audiences())
         .map_err(|refusal| match refusal {
             TokenRefusal::Expired | TokenRefusal::NotYetValid => EntraError::ASSERTION_EXPIRED,
             TokenRefusal::Audience => EntraError::ASSERTION_AUDIENCE,

@@ -4,7 +4,7 @@
 
 use super::error::EntraError;
 use crate::cloud::GraphOrigins;
-use crate::directory::{Api, IDENTIFIER_URI, MCP_SERVER, Permission};
+use crate::directory::{Api, Directory, MCP_SERVER, Permission};
 
 /// The scopes of a request, in its own spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +23,10 @@ impl Scopes {
     ///
     /// # Errors
     /// When it names no permission, or one that does not exist, or `.default` besides others.
-    pub(crate) fn parse(graph: &GraphOrigins, text: &str) -> Result<Self, EntraError> {
+    pub(crate) fn parse(names: ApiNames<'_>, text: &str) -> Result<Self, EntraError> {
         let scopes = text
             .split_ascii_whitespace()
-            .map(|scope| Scope::parse(graph, scope))
+            .map(|scope| Scope::parse(names, scope))
             .collect::<Result<Vec<_>, _>>()?;
         if scopes.is_empty() {
             return Err(EntraError::INVALID_SCOPE.because("It names no permission."));
@@ -111,11 +111,11 @@ fn sign_in_values(api: Api) -> &'static [&'static str] {
 }
 
 impl Scope {
-    fn parse(graph: &GraphOrigins, scope: &str) -> Result<Self, EntraError> {
+    fn parse(names: ApiNames<'_>, scope: &str) -> Result<Self, EntraError> {
         let (prefix, api, value) = match scope.rsplit_once('/') {
             None => ("", Api::Graph, scope),
             Some((resource, value)) => {
-                let api = api_named(graph, resource).ok_or_else(|| {
+                let api = names.find(resource).ok_or_else(|| {
                     EntraError::RESOURCE_NOT_FOUND.because(format!("It was `{resource}`."))
                 })?;
                 (&scope[..=resource.len()], api, value)
@@ -137,34 +137,77 @@ impl Scope {
     }
 }
 
-/// The API of this identifier URI, client id or address.
-pub(crate) fn api_named(graph: &GraphOrigins, resource: &str) -> Option<Api> {
-    if graph.contains(resource) {
-        Some(Api::Graph)
-    } else if resource == IDENTIFIER_URI || resource.eq_ignore_ascii_case(MCP_SERVER.client_id) {
-        Some(Api::McpServer)
-    } else {
-        None
+/// The names that the tenant's APIs go by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ApiNames<'a> {
+    pub(crate) graph: &'a GraphOrigins,
+    pub(crate) directory: &'a Directory,
+}
+
+impl ApiNames<'_> {
+    /// The API that a scope means: by one of its identifier URIs or its client id.
+    pub(crate) fn find(self, name: &str) -> Option<Api> {
+        if name.eq_ignore_ascii_case(MCP_SERVER.client_id) {
+            Some(Api::McpServer)
+        } else {
+            self.find_identifier_uri(name)
+        }
+    }
+
+    /// The API that has this identifier URI, in every character.
+    pub(crate) fn find_identifier_uri(self, uri: &str) -> Option<Api> {
+        let Self { graph, directory } = self;
+        if graph.contains(uri) {
+            Some(Api::Graph)
+        } else if directory.identifier_uris().iter().any(|ours| ours == uri) {
+            Some(Api::McpServer)
+        } else {
+            None
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::IDENTIFIER_URI;
 
     const GRAPH: &str = "http://127.0.0.1:7073";
+    const ENDPOINT: &str = "http://127.0.0.1:7071/runtime/webhooks/mcp";
 
-    fn parse(text: &str) -> Result<Scopes, u32> {
+    fn with_names<T>(body: impl FnOnce(ApiNames<'_>) -> T) -> T {
         let graph = GraphOrigins {
             http: GRAPH.to_owned(),
             https: None,
         };
-        Scopes::parse(&graph, text).map_err(|error| error.code())
+        let directory = Directory::new([ENDPOINT.to_owned()]);
+        body(ApiNames {
+            graph: &graph,
+            directory: &directory,
+        })
+    }
+
+    fn parse(text: &str) -> Result<Scopes, u32> {
+        with_names(|names| Scopes::parse(names, text).map_err(|error| error.code()))
     }
 
     #[test]
-    fn an_api_is_named_by_its_identifier_uri_or_its_client_id() {
-        for resource in [IDENTIFIER_URI, MCP_SERVER.client_id] {
+    fn a_resource_is_an_identifier_uri_in_every_character() {
+        with_names(|names| {
+            for uri in [ENDPOINT, IDENTIFIER_URI] {
+                assert_eq!(names.find_identifier_uri(uri), Some(Api::McpServer));
+                assert_eq!(names.find_identifier_uri(&format!("{uri}/")), None);
+                assert_eq!(names.find_identifier_uri(&uri.to_ascii_uppercase()), None);
+            }
+            assert_eq!(names.find_identifier_uri(GRAPH), Some(Api::Graph));
+            assert_eq!(names.find_identifier_uri(MCP_SERVER.client_id), None);
+            assert_eq!(names.find_identifier_uri("http://127.0.0.1:7071"), None);
+        });
+    }
+
+    #[test]
+    fn an_api_is_named_by_an_identifier_uri_or_its_client_id() {
+        for resource in [ENDPOINT, IDENTIFIER_URI, MCP_SERVER.client_id] {
             let scopes = parse(&format!("openid {resource}/user_impersonation")).unwrap();
             assert_eq!(scopes.apis(), [Api::McpServer]);
             assert_eq!(scopes.claim(Api::McpServer), "user_impersonation");

@@ -164,7 +164,7 @@ impl TokenRequest {
     /// The scopes of the token: those of the sign-in, unless the request names others that were consented to as well.
     fn scopes(&self, cloud: &CloudState, grant: &Grant) -> Result<Scopes, EntraError> {
         let scopes = match self.scope.as_deref().filter(|scope| !scope.is_empty()) {
-            Some(scope) => Scopes::parse(&cloud.graph, scope)?,
+            Some(scope) => Scopes::parse(cloud.api_names(), scope)?,
             None if grant.scopes.apis().len() > 1 => return Err(EntraError::SCOPE_REQUIRED),
             None => grant.scopes.clone(),
         };

@@ -22,7 +22,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use crate::cloud::CloudState;
-use crate::directory::{Application, IDENTIFIER_URI, MCP_SERVER};
+use crate::directory::{Api, Application, MCP_SERVER};
 use crate::entra::{AccessTokenClaims, unverified_claims};
 use crate::events::{Event, Exchange, Party};
 
@@ -128,12 +128,10 @@ impl<'a> Request<'a> {
 
     /// What the API is called that goes by this name in tokens and scopes.
     fn api<'b>(&self, name: &'b str) -> &'b str {
-        if self.cloud.graph.contains(name) {
-            "Microsoft Graph"
-        } else if name == MCP_SERVER.client_id || name == IDENTIFIER_URI {
-            MCP_SERVER.display_name
-        } else {
-            name
+        match self.cloud.api_names().find(name) {
+            Some(Api::Graph) => "Microsoft Graph",
+            Some(Api::McpServer) => MCP_SERVER.display_name,
+            None => name,
         }
     }
 }

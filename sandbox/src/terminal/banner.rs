@@ -5,7 +5,7 @@ use sandbox::Sandbox;
 use sandbox::directory::{Directory, Person};
 use serde_json::{Value, json};
 
-use super::ready::Ready;
+use super::ready::{Ready, SignIn};
 use crate::command_line::DEFAULT_LOGIN_PORT;
 
 const HEADING: Style = Style::new().bold();
@@ -78,6 +78,7 @@ fn rows(directory: &Directory, ready: &Ready) -> Vec<(&'static str, String)> {
             format!("{} (of MCP clients that sign in)", sign_in.client_id),
         ));
         rows.push(("Scope", sign_in.scope.clone()));
+        rows.push(("Resource", resource(sign_in, &ready.mcp_url)));
     }
     rows.push(("Entra", ready.issuer.clone()));
     if let Some(tls) = &ready.tls {
@@ -102,6 +103,20 @@ fn rows(directory: &Directory, ready: &Ready) -> Vec<(&'static str, String)> {
     };
     rows.push(("Handler", handler));
     rows
+}
+
+/// What Entra makes of the `resource` that MCP clients send.
+fn resource(sign_in: &SignIn, mcp_url: &str) -> String {
+    match &sign_in.resources {
+        None => "ignored (the real Entra compares it)".to_owned(),
+        Some(uris) if uris.iter().any(|uri| uri == mcp_url) => {
+            format!("{mcp_url} or its origin (anything else: AADSTS9010010)")
+        }
+        Some(uris) => format!(
+            "{} (anything else, the MCP endpoint too: AADSTS9010010)",
+            uris.join(", ")
+        ),
+    }
 }
 
 /// Who can call, and what is special about them.

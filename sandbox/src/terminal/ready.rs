@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sandbox::directory::{IDENTIFIER_URI, MCP_CLIENT, SCOPE, TENANT_ID, VISUAL_STUDIO_CODE};
+use sandbox::directory::{MCP_CLIENT, TENANT_ID, VISUAL_STUDIO_CODE};
 use sandbox::{Profile, Sandbox};
 use serde::Serialize;
 
@@ -49,6 +49,9 @@ pub(super) struct SignIn {
     pub(super) client_id: &'static str,
     pub(super) visual_studio_code_client_id: &'static str,
     pub(super) scope: String,
+    /// What Entra takes for `resource`; anything, if it is lenient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) resources: Option<Vec<String>>,
     /// The short names of those who have one.
     pub(super) people: Vec<String>,
 }
@@ -80,7 +83,8 @@ impl Ready {
                 url: url.to_owned(),
                 client_id: MCP_CLIENT.client_id,
                 visual_studio_code_client_id: VISUAL_STUDIO_CODE.client_id,
-                scope: format!("{IDENTIFIER_URI}/{SCOPE}"),
+                scope: cloud.directory().server_scope(),
+                resources: cloud.accepted_resources().map(<[_]>::to_vec),
                 people: people.into_iter().map(|person| person.name).collect(),
             }),
             developer: sandbox
