@@ -1,9 +1,9 @@
-// The MCP Inspector (https://github.com/modelcontextprotocol/inspector) on its command line.
+// The MCP Inspector on its command line.
 
 import assert from 'node:assert/strict';
 
 import { check } from '../lib/check.mjs';
-import { run } from '../lib/program.mjs';
+import { inspect } from '../lib/inspector.mjs';
 import { azure, local } from '../lib/sandbox.mjs';
 
 /** The Inspector's exit codes for an answer with `isError` and for one that asks to sign in. */
@@ -12,14 +12,6 @@ const AUTH_REQUIRED = 3;
 
 const LIST = ['--method', 'tools/list'];
 const CALL = ['--method', 'tools/call', '--tool-name', 'HelloTool'];
-
-/** Never starts a browser to sign in. */
-async function inspect(sandbox, headers, method) {
-  const pairs = Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]);
-  const args = ['--cli', sandbox.url, '--transport', 'http', '--format', 'json', '--stored-auth-only', ...method];
-  const { status, stdout, stderr } = await run('inspector', [...args, ...pairs]);
-  return { status, result: stdout && JSON.parse(stdout).result, stderr };
-}
 
 async function succeed(sandbox, headers, method) {
   const { status, result, stderr } = await inspect(sandbox, headers, method);

@@ -1,5 +1,5 @@
 // Microsoft's own libraries for Entra against the sandbox's, over https: what they take for Entra can
-// stand in for it.
+// stand in for it, and their tokens are good for the tools.
 
 import assert from 'node:assert/strict';
 
@@ -7,9 +7,12 @@ import { ConfidentialClientApplication, PublicClientApplication } from '@azure/m
 
 import { Browser } from '../lib/browser.mjs';
 import { check } from '../lib/check.mjs';
-import { MCP_CLIENT, MCP_SERVER, SCOPE } from '../lib/directory.mjs';
+import { MCP_CLIENT, MCP_SERVER } from '../lib/directory.mjs';
 import { newHome, runPython, signInEnvironment } from '../lib/program.mjs';
 import { azure } from '../lib/sandbox.mjs';
+import { connectWithToken } from '../lib/typescript_client.mjs';
+
+const GREETING = 'Hello, Ada Lovelace (ada@contoso.example)!';
 
 const GRAPH_SCOPE = `${azure.graph}/.default`;
 
@@ -30,7 +33,7 @@ function application(Application, clientId, credential) {
 
 function signIn(person) {
   return node.client.acquireTokenInteractive({
-    scopes: [SCOPE],
+    scopes: [azure.scope],
     openBrowser: async (url) => void new Browser(person).visit(url),
   });
 }
@@ -42,14 +45,25 @@ function onBehalfOf({ accessToken }) {
 await check('MSAL Node signs Ada in', async () => {
   const { account, scopes } = await signIn('ada');
   assert.equal(account.username, 'ada@contoso.example');
-  assert.deepEqual(scopes, [SCOPE]);
+  assert.deepEqual(scopes, [azure.scope]);
+});
+
+await check('MSAL Node signs Ada in, and with its token she is greeted', async () => {
+  const { accessToken } = await signIn('ada');
+  const client = await connectWithToken(azure, accessToken);
+  try {
+    const { content } = await client.callTool({ name: 'HelloTool' });
+    assert.deepEqual(content, [{ type: 'text', text: GREETING }]);
+  } finally {
+    await client.close();
+  }
 });
 
 await check('MSAL Node finds the token in its cache and refreshes it', async () => {
   const { account } = await signIn('ada');
-  const cached = await node.client.acquireTokenSilent({ account, scopes: [SCOPE] });
+  const cached = await node.client.acquireTokenSilent({ account, scopes: [azure.scope] });
   assert.equal(cached.fromCache, true);
-  const refreshed = await node.client.acquireTokenSilent({ account, scopes: [SCOPE], forceRefresh: true });
+  const refreshed = await node.client.acquireTokenSilent({ account, scopes: [azure.scope], forceRefresh: true });
   assert.equal(refreshed.fromCache, false);
   assert.notEqual(refreshed.accessToken, cached.accessToken);
 });
@@ -73,7 +87,9 @@ await check('MSAL Node learns that Alan has to consent', async () => {
 /** MSAL Python (https://github.com/AzureAD/microsoft-authentication-library-for-python). */
 async function python(person) {
   const assertion = await azure.clientAssertion();
-  const args = [azure.tlsAuthority, MCP_CLIENT, SCOPE, MCP_SERVER, assertion, GRAPH_SCOPE];
+  const server = [azure.url, azure.keyHeader['x-functions-key'], 'HelloTool'];
+  // A key may begin like an option.
+  const args = ['--', azure.tlsAuthority, MCP_CLIENT, azure.scope, MCP_SERVER, assertion, GRAPH_SCOPE, ...server];
   const environment = signInEnvironment(person, await newHome());
   const { stdout, stderr } = await runPython('msal', 'msal_sign_in', args, environment);
   assert.ok(stdout, stderr);
@@ -86,6 +102,11 @@ await check('MSAL Python signs Ada in, refreshes her token and exchanges it on h
   assert.equal(cached.token_source, 'cache');
   assert.equal(refreshed.token_source, 'identity_provider', refreshed.error_description);
   assert.match(`${exchanged.scope}`, /\bUser\.Read\b/, exchanged.error_description);
+});
+
+await check('MSAL Python signs Ada in, and with its token she is greeted', async () => {
+  const { answer } = await python('ada');
+  assert.deepEqual(answer.result?.content, [{ type: 'text', text: GREETING }], JSON.stringify(answer));
 });
 
 await check('MSAL Python learns that Alan has to consent', async () => {

@@ -10,7 +10,7 @@ import { chromium } from 'playwright-core';
 
 import { startCallback } from '../lib/callback.mjs';
 import { check } from '../lib/check.mjs';
-import { MCP_CLIENT, SCOPE } from '../lib/directory.mjs';
+import { MCP_CLIENT } from '../lib/directory.mjs';
 import { azure } from '../lib/sandbox.mjs';
 
 const SCREENSHOTS = fileURLToPath(new URL('../results/screenshots/', import.meta.url));
@@ -37,7 +37,7 @@ async function withSignIn(parameters, visit, options) {
       client_id: MCP_CLIENT,
       response_type: 'code',
       redirect_uri: redirectUri,
-      scope: SCOPE,
+      scope: azure.scope,
       state: 'a state',
       code_challenge: createHash('sha256').update(verifier).digest('base64url'),
       code_challenge_method: 'S256',
@@ -89,7 +89,7 @@ await check('a person signs in, and the client gets a code for a token', async (
     const parameters = await signInAsAda(page, signIn);
     assert.equal(parameters.get('state'), 'a state');
     const { status, scope } = await redeem(parameters.get('code'), signIn);
-    assert.deepEqual([status, scope], [200, SCOPE]);
+    assert.deepEqual([status, scope], [200, azure.scope]);
   });
 });
 

@@ -34,8 +34,9 @@ async function typescript(sandbox, person, options) {
 }
 
 async function python(requirements, sandbox, person, { withoutResource } = {}) {
-  const args = [sandbox.url, sandbox.keyHeader['x-functions-key'], MCP_CLIENT, TOOL];
-  if (withoutResource) args.push('--without-resource');
+  const options = withoutResource ? ['--without-resource'] : [];
+  // A key may begin like an option.
+  const args = [...options, '--', sandbox.url, sandbox.keyHeader['x-functions-key'], MCP_CLIENT, TOOL];
   const environment = signInEnvironment(person, await newHome());
   return output(await runPython(requirements, 'call_tool', args, environment));
 }

@@ -1,10 +1,10 @@
 import { MANAGED_IDENTITY, TENANT_ID } from './directory.mjs';
 
-/** A sandbox that runs as in Azure: with sign-in and system key. */
+/** A sandbox that runs as in Azure: with sign-in and system key. Its Entra and Graph are on https as well. */
 export const azure = sandbox('AZURE');
 
-/** As {@link azure}, with an Entra that refuses a `resource` other than the scope's API. */
-export const strictResource = sandbox('STRICT_RESOURCE');
+/** As {@link azure}, where the app is registered as `api://…` and not by its endpoint. */
+export const apiIdentifier = sandbox('API_IDENTIFIER');
 
 /** A sandbox that runs as `func start` does: without either. */
 export const local = sandbox('LOCAL');
@@ -29,6 +29,12 @@ function sandbox(name) {
 
     /** What shows the Functions host that the caller may use the MCP server. */
     keyHeader: { 'x-functions-key': ready.system_key },
+
+    /** What a client asks for in order to call the MCP server. */
+    scope: ready.sign_in?.scope,
+
+    /** What Entra accepts as `resource`. */
+    resources: ready.sign_in?.resources,
 
     /** Where people sign in to the app with a browser. */
     signInUrl: ready.sign_in?.url,

@@ -46,6 +46,20 @@ export async function connect(sandbox, person, { withoutResource } = {}) {
   }
 }
 
+/**
+ * As {@link connect}, with a token that somebody else has fetched.
+ *
+ * @param sandbox
+ * @param {string} accessToken
+ * @returns {Promise<Client>} to be closed
+ */
+export async function connectWithToken(sandbox, accessToken) {
+  const headers = { ...sandbox.keyHeader, Authorization: `Bearer ${accessToken}` };
+  const client = new Client(IMPLEMENTATION);
+  await client.connect(new StreamableHTTPClientTransport(new URL(sandbox.url), { requestInit: { headers } }));
+  return client;
+}
+
 async function signIn(person, url) {
   const { status, text } = await new Browser(person).visit(url);
   if (status !== 200) throw new Error(text);

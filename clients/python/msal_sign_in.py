@@ -1,14 +1,15 @@
-"""Signs in with MSAL, and exchanges the token on behalf of who signed in. Prints what MSAL returns, as JSON, without
-tokens. Opens the browser that the variable BROWSER names.
+"""Signs in with MSAL, calls a tool with the token, and exchanges it on behalf of who signed in. Prints what MSAL and the
+MCP server return, as JSON, without tokens. Opens the browser that the variable BROWSER names.
 """
 
 import argparse
 import json
 
+import requests
 from msal import ConfidentialClientApplication, PublicClientApplication
 
 
-def main(authority, client_id, scope, server_id, client_assertion, graph_scope):
+def main(authority, client_id, scope, server_id, client_assertion, graph_scope, url, key, tool):
     # Entra's list of its own instances does not have a sandbox in it.
     tenant = {"authority": authority, "instance_discovery": False}
 
@@ -22,8 +23,26 @@ def main(authority, client_id, scope, server_id, client_assertion, graph_scope):
     user_assertion = signed_in.get("access_token", "")
     exchanged = server.acquire_token_on_behalf_of(user_assertion, [graph_scope])
 
-    outcomes = {"signed_in": signed_in, "cached": cached, "refreshed": refreshed, "exchanged": exchanged}
+    answer = call(url, key, user_assertion, tool)
+
+    outcomes = {"signed_in": signed_in, "cached": cached, "refreshed": refreshed, "exchanged": exchanged, "answer": answer}
     print(json.dumps({name: without_tokens(outcome) for name, outcome in outcomes.items()}))
+
+
+def call(url, key, token, tool):
+    """The JSON-RPC answer to a tool call, which comes as the only server-sent event; otherwise the HTTP status."""
+    response = requests.post(
+        url,
+        json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}},
+        headers={
+            "Accept": "application/json, text/event-stream",
+            "Authorization": f"Bearer {token}",
+            "x-functions-key": key,
+        },
+        timeout=30,
+    )
+    events = [line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: {")]
+    return json.loads(events[0]) if events else {"status": response.status_code}
 
 
 def without_tokens(outcome):
@@ -32,6 +51,6 @@ def without_tokens(outcome):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    for name in ["authority", "client_id", "scope", "server_id", "client_assertion", "graph_scope"]:
+    for name in ["authority", "client_id", "scope", "server_id", "client_assertion", "graph_scope", "url", "key", "tool"]:
         parser.add_argument(name)
     main(**vars(parser.parse_args()))
