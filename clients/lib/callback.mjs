@@ -25,3 +25,13 @@ export async function startCallback() {
     },
   };
 }
+
+/** A port on which nobody listens. */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}

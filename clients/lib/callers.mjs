@@ -3,6 +3,7 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 
+import { freePort } from './callback.mjs';
 import { MCP_CLIENT } from './directory.mjs';
 import { newHome, program, run, runPython, signInEnvironment } from './program.mjs';
 import { IMPLEMENTATION, connect } from './typescript_client.mjs';
@@ -61,7 +62,8 @@ async function inspector(sandbox, person) {
 /** A bridge, at the other end of which is a client on the TypeScript SDK. It waits for a sign-in that has failed. */
 async function mcpRemote(sandbox, person, { withoutResource } = {}) {
   const args = [
-    ...[sandbox.url, '--transport', 'http-only'],
+    // The port that it derives from the URL may be taken.
+    ...[sandbox.url, `${await freePort()}`, '--transport', 'http-only'],
     ...['--header', `x-functions-key:${sandbox.keyHeader['x-functions-key']}`],
     ...['--static-oauth-client-info', JSON.stringify({ client_id: MCP_CLIENT })],
   ];
