@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::cloud::CloudState;
 use crate::directory::{Person, UnknownPerson};
 use crate::faults::Fault;
+use crate::loopback::is_loopback_host;
 
 const HELP: &str = r#"The sandbox's control endpoint
 
@@ -75,7 +76,7 @@ async fn this_machine_only(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let host = header(request.headers(), HOST).unwrap_or_default();
-    if !is_loopback(host) {
+    if !is_loopback_host(host) {
         Err(error::ErrorForbidden(
             "The control endpoint answers to 127.0.0.1 and localhost only.\n",
         ))
@@ -92,7 +93,7 @@ async fn this_machine_only(
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     let is_foreign = |origin: &str| {
         let (scheme, host) = origin.split_once("://").unwrap_or_default();
-        !matches!(scheme, "http" | "https") || !is_loopback(host)
+        !matches!(scheme, "http" | "https") || !is_loopback_host(host)
     };
     headers.contains_key(ORIGIN) && header(headers, ORIGIN).is_none_or(is_foreign)
         || header(headers, SEC_FETCH_SITE) == Some("cross-site")
@@ -101,14 +102,6 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
 /// The header, if it is there and text.
 fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    ["127.0.0.1", "[::1]"].contains(&name) || name.eq_ignore_ascii_case("localhost")
 }
 
 fn explain(error: error::JsonPayloadError, _: &HttpRequest) -> Error {
@@ -260,28 +253,5 @@ mod tests {
             assert!(!is_foreign(SEC_FETCH_SITE, site), "{site}");
         }
         assert!(!is_of_another_site(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn only_loopback_names_are_hosts_of_the_control_endpoint() {
-        for host in [
-            "127.0.0.1",
-            "127.0.0.1:7072",
-            "localhost:7072",
-            "LOCALHOST",
-            "[::1]:7072",
-            "[::1]",
-        ] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in [
-            "",
-            "evil.example",
-            "evil.example:7072",
-            "127.0.0.1.evil.example",
-            "localhost.evil.example:7072",
-        ] {
-            assert!(!is_loopback(host), "{host}");
-        }
     }
 }

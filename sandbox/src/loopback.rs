@@ -65,3 +65,31 @@ pub fn free_port() -> io::Result<u16> {
         "no free port between 20000 and 32000",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machines_own_names_are_loopback_hosts() {
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:7072",
+            "localhost:7072",
+            "LOCALHOST",
+            "[::1]:7072",
+            "[::1]",
+        ] {
+            assert!(is_loopback_host(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:7072",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:7072",
+        ] {
+            assert!(!is_loopback_host(host), "{host}");
+        }
+    }
+}
