@@ -18,7 +18,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     failure::{Failure, Remedy, word},
-    outbound::{self, CallBudget, Reply},
+    outbound::{self, CallBudget, Reply, SendError},
     outbound_credential::{Error as CredentialError, OutboundCredential, busy_message},
 };
 
@@ -146,8 +146,9 @@ impl GraphClient {
         request.headers_mut().insert(AUTHORIZATION, bearer);
         outbound::send(request, &self.budget)
             .await
-            .map_err(|error| {
-                unavailable(None).with_detail(format_args!("Microsoft Graph: {error}"))
+            .map_err(|error| match error {
+                SendError::Insecure => CredentialError::not_sent("Microsoft Graph", error).into(),
+                _ => unavailable(None).with_detail(format_args!("Microsoft Graph: {error}")),
             })
     }
 }

@@ -12,6 +12,7 @@
 //! | [`outbound_credential`] | as whom a tool calls other services |
 //! | [`graph`] | Microsoft Graph |
 //! | [`outbound`] | the rules for every outbound request |
+//! | `loopback` | which hosts are this machine |
 //! | [`failure`] | what users and operators learn of a failed call |
 //! | [`settings`], [`cloud`], [`telemetry`] | environment variables, Azure clouds, logging |
 
@@ -19,6 +20,7 @@ pub mod cloud;
 pub mod custom_handler;
 pub mod failure;
 pub mod graph;
+mod loopback;
 pub mod mcp;
 pub mod outbound;
 pub mod outbound_credential;

@@ -1,7 +1,9 @@
 //! Outbound HTTP: one client and one set of rules for every request to Entra ID, Microsoft Graph and the
 //! managed identity endpoint.
 //!
-//! - https, or plain http to this machine itself; no redirects; bodies up to [`MAX_BODY`].
+//! - https, or plain http to this machine itself and to the [`IdentityEndpoint`]; no redirects; bodies up to
+//!   [`MAX_BODY`].
+//! - Only https goes through the proxy that the environment names: a proxy would read plain http.
 //! - A request may take [`HOP_TIMEOUT`] and never longer than what its tool call has left. What a fetch gets is for
 //!   other calls too, so it has [`SHARED_FETCH_TIME`], whatever the call that started it has left.
 //! - One retry after a broken connection or a 500, 502, 503 or 504, after a short random pause; after a `Retry-After`
@@ -12,6 +14,7 @@
 use std::{
     fmt,
     net::IpAddr,
+    str::FromStr,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU32, Ordering},
@@ -24,6 +27,8 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
     redirect,
 };
+
+use crate::loopback;
 
 /// The largest body that is read, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -125,7 +130,7 @@ impl Reply {
 /// Why no answer came. Holds no URL: a query may be confidential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// The URL is plain http to another machine.
+    /// The URL is plain http to where plain http may not go.
     Insecure,
     /// No connection could be made.
     Unreachable,
@@ -151,41 +156,89 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// The client; its connections are shared by all calls. Made on first use, since reading the system's root
-/// certificates takes longer than anything else at the start.
-static CLIENT: LazyLock<Option<Client>> = LazyLock::new(|| {
+/// The managed identity endpoint, where the platform has put it: https, or plain http to a loopback or link-local address.
+///
+/// App Service on Linux is reported to use addresses such as 169.254.255.2. No router forwards those
+/// ([RFC 3927](https://www.rfc-editor.org/rfc/rfc3927#section-2.7),
+/// [RFC 4291](https://www.rfc-editor.org/rfc/rfc4291#section-2.5.6)), but other machines may answer at them: so plain
+/// http goes there for this endpoint alone, whose address is as trusted as the environment that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityEndpoint(Url);
+
+impl IdentityEndpoint {
+    /// Whether a request to `url` is one to this endpoint, whatever its query.
+    fn is_at(&self, url: &Url) -> bool {
+        self.0.origin() == url.origin() && self.0.path() == url.path()
+    }
+}
+
+impl FromStr for IdentityEndpoint {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Url::parse(text)
+            .ok()
+            .filter(|url| is_confidential(url) || is_link_local(url))
+            .map(Self)
+            .ok_or(
+                "must be a URL with https, or with plain http and a loopback or link-local address, \
+                 such as http://169.254.255.2:8081/msi/token",
+            )
+    }
+}
+
+/// The clients; their connections are shared by all calls.
+struct Clients {
+    https: Client,
+    /// Without a proxy, and without certificates.
+    plain_http: Client,
+}
+
+/// Made on first use, since reading the system's root certificates takes longer than anything else at the start.
+static CLIENTS: LazyLock<Option<Clients>> = LazyLock::new(|| {
     let provider = rustls::crypto::ring::default_provider();
     // It fails only when a default was installed before, and then there is one.
     let _ = provider.install_default();
-    Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(redirect::Policy::none())
-        .build()
+    clients()
         .inspect_err(|error| {
             tracing::error!(%error, "no outbound requests are possible: check the system's root certificates");
         })
         .ok()
 });
 
-/// Makes the client now, so that the first call need not.
+fn clients() -> reqwest::Result<Clients> {
+    let client = || {
+        Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(redirect::Policy::none())
+    };
+    Ok(Clients {
+        https: client().https_only(true).build()?,
+        plain_http: client().no_proxy().tls_certs_only([]).build()?,
+    })
+}
+
+/// Makes the clients now, so that the first call need not.
 pub fn warm_up() {
-    LazyLock::force(&CLIENT);
+    LazyLock::force(&CLIENTS);
 }
 
 /// Whether a token may be sent to `url`: over https, or to this machine itself.
 pub fn is_confidential(url: &Url) -> bool {
     match url.scheme() {
         "https" => true,
-        "http" => match url.host_str() {
-            Some("localhost") => true,
-            Some(host) => host
-                .trim_matches(['[', ']'])
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.is_loopback()),
-            None => false,
-        },
+        "http" => url.host_str().is_some_and(loopback::is_loopback),
         _ => false,
     }
+}
+
+fn is_link_local(url: &Url) -> bool {
+    let address = url.host_str().and_then(loopback::address);
+    url.scheme() == "http"
+        && address.is_some_and(|address| match address {
+            IpAddr::V4(address) => address.is_link_local(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        })
 }
 
 /// Sends `request`, which must be safe to repeat, by the rules of this module.
@@ -193,7 +246,27 @@ pub async fn send(request: Request, budget: &CallBudget) -> Result<Reply, SendEr
     if !is_confidential(request.url()) {
         return Err(SendError::Insecure);
     }
-    let client = CLIENT.as_ref().ok_or(SendError::Unreachable)?;
+    send_unchecked(request, budget).await
+}
+
+/// As [`send`], to `endpoint` and nowhere else.
+pub async fn send_to_identity_endpoint(
+    endpoint: &IdentityEndpoint,
+    request: Request,
+    budget: &CallBudget,
+) -> Result<Reply, SendError> {
+    if !endpoint.is_at(request.url()) {
+        return Err(SendError::Insecure);
+    }
+    send_unchecked(request, budget).await
+}
+
+async fn send_unchecked(request: Request, budget: &CallBudget) -> Result<Reply, SendError> {
+    let clients = CLIENTS.as_ref().ok_or(SendError::Unreachable)?;
+    let client = match request.url().scheme() {
+        "https" => &clients.https,
+        _ => &clients.plain_http,
+    };
     let repetition = request.try_clone();
     let outcome = send_once(client, request, budget).await;
     let pause = match &outcome {
@@ -359,6 +432,59 @@ mod tests {
             assert_eq!(reply.status, StatusCode::OK);
         }
         assert_eq!(call.requests(), 2);
+    }
+
+    #[tokio::test]
+    async fn plain_http_goes_to_a_link_local_address_for_the_identity_endpoint_alone() {
+        // Nothing is sent: a call without time has no request to spend.
+        let budget = CallBudget::new(Duration::ZERO);
+        let endpoint: IdentityEndpoint = "http://169.254.255.2:8081/msi/token".parse().unwrap();
+        let request = |url: &str| Request::new(Method::GET, url.parse().unwrap());
+        for (url, outcome) in [
+            (
+                "http://169.254.255.2:8081/msi/token?resource=a",
+                SendError::TimedOut,
+            ),
+            ("http://169.254.255.2:8081/msi/", SendError::Insecure),
+            ("http://169.254.255.2/msi/token", SendError::Insecure),
+            ("http://169.254.169.254/msi/token", SendError::Insecure),
+            ("https://169.254.255.2:8081/msi/token", SendError::Insecure),
+        ] {
+            let reply = send_to_identity_endpoint(&endpoint, request(url), &budget).await;
+            assert_eq!(reply.err(), Some(outcome), "{url}");
+            if url.starts_with("http:") {
+                let reply = send(request(url), &budget).await;
+                assert_eq!(reply.err(), Some(SendError::Insecure), "{url}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_identity_endpoint_is_https_or_near() {
+        for near in [
+            "http://169.254.255.2:8081/msi/token",
+            "http://169.254.129.1:8081/msi/token",
+            "http://[fe80::1]:8081/msi/token",
+            "http://[febf::1]/",
+            "http://127.0.0.1:41/msi/token",
+            "http://localhost:8081/msi/token",
+            "https://identity.example/msi/token",
+        ] {
+            assert!(near.parse::<IdentityEndpoint>().is_ok(), "{near}");
+        }
+        for far in [
+            "http://identity.example/msi/token",
+            "http://169.255.0.1/msi/token",
+            "http://10.0.0.4:8081/msi/token",
+            "http://[fec0::1]/",
+            "http://[::ffff:169.254.255.2]/",
+            "http://169.254.255.2.example/",
+            "ftp://169.254.255.2/",
+            "169.254.255.2:8081/msi/token",
+            "/msi/token",
+        ] {
+            assert!(far.parse::<IdentityEndpoint>().is_err(), "{far}");
+        }
     }
 
     #[test]

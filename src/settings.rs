@@ -8,7 +8,10 @@ use std::{fmt, str::FromStr, time::Duration};
 use reqwest::Url;
 use tracing::Level;
 
-use crate::{cloud::Cloud, outbound::is_confidential};
+use crate::{
+    cloud::Cloud,
+    outbound::{IdentityEndpoint, is_confidential},
+};
 
 /// The names of the environment variables.
 pub mod names {
@@ -39,7 +42,7 @@ pub mod names {
     pub const TOKEN_EXCHANGE_AUDIENCE: &str = "TokenExchangeAudience";
     /// Public host name of the app, for the consent link and as an audience; set by the platform.
     pub const HOSTNAME: &str = "WEBSITE_HOSTNAME";
-    /// Managed identity endpoint, set by the platform; its presence means "in Azure".
+    /// Managed identity endpoint, set by the platform; its presence means "in Azure". `azure_identity` reads it too.
     pub const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
     /// The cloud: `AzureCloud` (default), `AzureUSGovernment`, `AzureUSGovernmentDoD`, `AzureChinaCloud`.
     pub const CLOUD: &str = "AZURE_CLOUD";
@@ -105,6 +108,8 @@ pub struct CallerIdentity {
     pub accepts_id_tokens: bool,
     /// Client id of the managed identity.
     pub managed_identity_client_id: String,
+    /// Where the platform gives the managed identity's tokens.
+    pub identity_endpoint: IdentityEndpoint,
     /// Audience of the managed identity's assertion.
     pub token_exchange_audience: String,
     /// Entra ID's root, without a path.
@@ -251,10 +256,16 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     }
 
     fn caller_identity(&self, cloud: Cloud) -> Result<CallerIdentity, SettingsError> {
-        self.required(
-            names::IDENTITY_ENDPOINT,
-            "give the function app its user-assigned managed identity",
-        )?;
+        let identity_endpoint = self
+            .required(
+                names::IDENTITY_ENDPOINT,
+                "give the function app its user-assigned managed identity",
+            )?
+            .parse()
+            .map_err(|problem: &str| SettingsError {
+                name: names::IDENTITY_ENDPOINT,
+                problem: problem.into(),
+            })?;
         let client_id = self.required(names::CLIENT_ID, "turn App Service Authentication on")?;
         let allowed_tenants = self
             .required(
@@ -282,6 +293,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
                 names::MANAGED_IDENTITY_CLIENT_ID,
                 "name the managed identity whose federated credential the app registration trusts",
             )?,
+            identity_endpoint,
             token_exchange_audience: self
                 .text(names::TOKEN_EXCHANGE_AUDIENCE)
                 .unwrap_or_else(|| cloud.token_exchange_audience().into()),
@@ -441,12 +453,31 @@ mod tests {
             (names::AUTHORITY_HOST, "http://login.example"),
             (names::AUTHORITY_HOST, "https://login.example/path"),
             (names::GRAPH_ENDPOINT, "https://user:password@graph.example"),
+            (names::GRAPH_ENDPOINT, "http://169.254.255.2"),
+            (names::AUTHORITY_HOST, "http://169.254.255.2"),
+            (
+                names::IDENTITY_ENDPOINT,
+                "http://identity.example/msi/token",
+            ),
+            (names::IDENTITY_ENDPOINT, "http://10.0.0.4:8081/msi/token"),
+            (names::IDENTITY_ENDPOINT, "169.254.255.2:8081"),
             (names::CALL_BUDGET, "0"),
             (names::CALL_BUDGET, "231"),
             (names::LOG_LEVEL, "loud"),
         ] {
             let error = settings(AZURE, &[(name, value)]).unwrap_err();
             assert!(error.starts_with(name), "{value:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_identity_endpoint_may_be_link_local() {
+        for endpoint in [
+            "http://169.254.255.2:8081/msi/token",
+            "http://[fe80::1]:8081/msi/token",
+        ] {
+            let caller = caller(&[(names::IDENTITY_ENDPOINT, endpoint)]);
+            assert_eq!(caller.identity_endpoint, endpoint.parse().unwrap());
         }
     }
 

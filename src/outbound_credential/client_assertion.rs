@@ -25,16 +25,18 @@ use super::{
     refreshing_cache::{Perishable, RefreshingCache},
 };
 use crate::{
-    outbound::{self, CallBudget, SendError},
+    outbound::{self, CallBudget, IdentityEndpoint, SendError},
     settings::CallerIdentity,
 };
 
+const SERVICE: &str = "The managed identity endpoint";
 /// How long before its end a token is no longer used.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
 
 /// Gives the app's client assertion.
 #[derive(Clone, Debug)]
 pub struct ClientAssertion {
+    endpoint: IdentityEndpoint,
     identity: UserAssignedId,
     scope: String,
     tokens: RefreshingCache<(), Secret>,
@@ -44,6 +46,7 @@ impl ClientAssertion {
     /// Assertions of the managed identity that `identity` names.
     pub fn new(identity: &CallerIdentity) -> Self {
         Self {
+            endpoint: identity.identity_endpoint.clone(),
             identity: UserAssignedId::ClientId(identity.managed_identity_client_id.clone()),
             scope: format!("{}/.default", identity.token_exchange_audience),
             tokens: RefreshingCache::new(1),
@@ -54,8 +57,11 @@ impl ClientAssertion {
     pub async fn get(&self, budget: &Arc<CallBudget>) -> Result<Secret, Error> {
         self.tokens
             .get((), || {
-                let budget = budget.for_shared_fetch();
-                fetch(self.identity.clone(), self.scope.clone(), budget)
+                let transport = BudgetedTransport {
+                    endpoint: self.endpoint.clone(),
+                    budget: budget.for_shared_fetch(),
+                };
+                fetch(self.identity.clone(), self.scope.clone(), transport)
             })
             .await
     }
@@ -71,12 +77,12 @@ impl ClientAssertion {
 async fn fetch(
     identity: UserAssignedId,
     scope: String,
-    budget: Arc<CallBudget>,
+    transport: BudgetedTransport,
 ) -> Result<Perishable<Secret>, Error> {
     let options = ManagedIdentityCredentialOptions {
         user_assigned_id: Some(identity),
         client_options: ClientOptions {
-            transport: Some(Transport::new(Arc::new(BudgetedTransport(budget)))),
+            transport: Some(Transport::new(Arc::new(transport))),
             // `outbound` retries already.
             retry: RetryOptions::none(),
             ..ClientOptions::default()
@@ -110,9 +116,8 @@ fn failure(error: &azure_core::Error) -> Error {
         cause = error.source();
     }
     match (status.map(u16::from), send_error) {
-        (Some(429 | 500..), _) | (None, Some(_)) => {
-            Error::unavailable("The managed identity endpoint", None)
-        }
+        (Some(429 | 500..), _) => Error::unavailable(SERVICE, None),
+        (None, Some(error)) => Error::not_sent(SERVICE, *error),
         (Some(status), _) => Error::new(
             Kind::ManagedIdentity,
             format!("managed identity endpoint: status {status}"),
@@ -124,9 +129,12 @@ fn failure(error: &azure_core::Error) -> Error {
     }
 }
 
-/// Lets `azure_identity` send by the rules of [`outbound`].
+/// Lets `azure_identity` send to the managed identity endpoint, by the rules of [`outbound`].
 #[derive(Debug)]
-struct BudgetedTransport(Arc<CallBudget>);
+struct BudgetedTransport {
+    endpoint: IdentityEndpoint,
+    budget: Arc<CallBudget>,
+}
 
 #[async_trait::async_trait]
 impl HttpClient for BudgetedTransport {
@@ -144,7 +152,9 @@ impl HttpClient for BudgetedTransport {
                 outgoing.headers_mut().insert(name, value);
             }
         }
-        let reply = outbound::send(outgoing, &self.0).await.map_err(io_error)?;
+        let reply = outbound::send_to_identity_endpoint(&self.endpoint, outgoing, &self.budget)
+            .await
+            .map_err(io_error)?;
         Ok(AsyncRawResponse::from_bytes(
             reply.status.as_u16().into(),
             Headers::new(),
@@ -170,6 +180,8 @@ fn with_expiry_as_text(body: Vec<u8>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use azure_core::error::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -189,5 +201,22 @@ mod tests {
         ] {
             assert_eq!(with_expiry(other), other);
         }
+    }
+
+    fn kind_of(error: SendError) -> Kind {
+        // As `azure_identity` hands on what its transport says.
+        let io = azure_core::Error::new(ErrorKind::Io, error);
+        failure(&azure_core::Error::new(ErrorKind::Credential, io))
+            .kind()
+            .clone()
+    }
+
+    #[test]
+    fn a_request_that_must_not_be_sent_is_the_operators_business_and_not_an_outage() {
+        assert_eq!(kind_of(SendError::Insecure), Kind::Insecure);
+        assert!(matches!(
+            kind_of(SendError::Unreachable),
+            Kind::Unavailable { .. }
+        ));
     }
 }

@@ -9,7 +9,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::failure::{Failure, Remedy, word};
+use crate::{
+    failure::{Failure, Remedy, word},
+    outbound::SendError,
+};
 
 /// Longer than a model takes to repeat a refused call, shorter than a person takes to sign in.
 const REFUSAL_MEMORY: Duration = Duration::from_secs(5);
@@ -71,6 +74,8 @@ pub enum Kind {
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
     },
+    /// A token would have to go over plain http to another machine.
+    Insecure,
     /// No developer tool is signed in (local runs only).
     DeveloperSignIn,
     /// None of the above.
@@ -100,6 +105,18 @@ impl Error {
             },
             service,
         )
+    }
+
+    /// No answer came from `service`.
+    pub fn not_sent(service: &'static str, error: SendError) -> Self {
+        let kind = match error {
+            SendError::Insecure => Kind::Insecure,
+            _ => Kind::Unavailable {
+                service,
+                retry_after: None,
+            },
+        };
+        Self::new(kind, format!("{service}: {error}"))
     }
 
     /// Something that should not happen.
@@ -166,6 +183,7 @@ impl Error {
             Kind::ManagedIdentity => "managed_identity",
             Kind::WrongTenant => "wrong_tenant",
             Kind::Unavailable { .. } => "unavailable",
+            Kind::Insecure => "insecure_endpoint",
             Kind::DeveloperSignIn => "developer_sign_in",
             Kind::Unexpected => "unexpected",
         }
@@ -191,6 +209,7 @@ impl Error {
             | Kind::FederatedCredential
             | Kind::ManagedIdentity
             | Kind::WrongTenant
+            | Kind::Insecure
             | Kind::Unexpected => Remedy::Operator,
             Kind::Unavailable { .. } => Remedy::Wait,
         }
@@ -217,6 +236,7 @@ impl Error {
             Kind::ManagedIdentity => "This server has no working identity of its own. Please tell whoever runs this server.".into(),
             Kind::WrongTenant => "This server is not set up in your organisation's directory. Please tell whoever runs this server.".into(),
             Kind::Unavailable { service, retry_after } => busy_message(service, *retry_after),
+            Kind::Insecure => "This server refused to send a sign-in over an unprotected connection. Please tell whoever runs this server.".into(),
             Kind::DeveloperSignIn => "No developer tool is signed in. Run `az login` (or `azd auth login`, or `Connect-AzAccount`) in a terminal, then run the tool again.".into(),
             Kind::Unexpected => "Signing in to Microsoft Graph for you failed in an unexpected way. Please tell whoever runs this server.".into(),
         }
@@ -248,6 +268,9 @@ impl Error {
                 "assign the user-assigned identity that OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID names to the function app"
             }
             Kind::WrongTenant => "create the app's service principal in the user's tenant",
+            Kind::Insecure => {
+                "make AZURE_AUTHORITY_HOST and every address in its metadata https; plain http is for loopback addresses only, and for a link-local IDENTITY_ENDPOINT"
+            }
             Kind::Unexpected => {
                 "look up the AADSTS code at https://login.microsoftonline.com/error"
             }

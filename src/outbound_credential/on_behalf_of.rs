@@ -232,15 +232,9 @@ impl Exchange {
         );
         *post.body_mut() = Some(form.into());
         let sent_at = SystemTime::now();
-        let reply = outbound::send(post, budget).await.map_err(|error| {
-            Error::new(
-                Kind::Unavailable {
-                    service: ENTRA,
-                    retry_after: None,
-                },
-                format!("Entra ID: {error}"),
-            )
-        })?;
+        let reply = outbound::send(post, budget)
+            .await
+            .map_err(|error| Error::not_sent(ENTRA, error))?;
         if reply.status == StatusCode::OK {
             token(&reply, sent_at)
         } else {

@@ -132,7 +132,10 @@ async fn fetch(discovery: Arc<Discovery>) -> Result<Perishable<Arc<CoreJsonWebKe
                 detail = describe(&error),
                 "the tenant's signing keys could not be fetched"
             );
-            Error::unavailable(ENTRA, None)
+            match error {
+                DiscoveryError::Request(error) => Error::not_sent(ENTRA, error),
+                _ => Error::unavailable(ENTRA, None),
+            }
         })?;
     let now = SystemTime::now();
     Ok(Perishable {

@@ -129,6 +129,7 @@ fn settings_are_read_in_time() {
             names::ALLOWED_TENANTS,
             names::DEFAULT_SCOPES,
             names::AUTHORITY_HOST,
+            names::IDENTITY_ENDPOINT,
             names::PORT,
         ] {
             let _ = in_time(pattern, || {
@@ -136,9 +137,8 @@ fn settings_are_read_in_time() {
                     _ if name == large => Some(text.clone()),
                     names::ALLOWED_TENANTS => Some("11111111-2222-3333-4444-555555555555".into()),
                     names::PORT => Some("1".into()),
-                    names::IDENTITY_ENDPOINT
-                    | names::CLIENT_ID
-                    | names::MANAGED_IDENTITY_CLIENT_ID => Some("x".into()),
+                    names::IDENTITY_ENDPOINT => Some("http://127.0.0.1:1/".into()),
+                    names::CLIENT_ID | names::MANAGED_IDENTITY_CLIENT_ID => Some("x".into()),
                     _ => None,
                 })
             });
