@@ -95,7 +95,10 @@ impl GraphClient {
 
     /// Reads a resource, such as `&["v1.0", "me", "messages"]` with `&[("$top", "5")]`.
     ///
-    /// Segments and values may come from a model: they are encoded, so none of them leads elsewhere.
+    /// Segments and values may come from a model: they are encoded, so none of them leads elsewhere, and a segment that
+    /// names nothing (`.`, `..` or nothing at all) is refused. Words that Microsoft Graph reserves, such as `$count`,
+    /// `$value` and `delta`, are names like others. For text within a `$filter`, see [`string_literal`].
+    ///
     /// When Microsoft Graph does not accept the token, perhaps any more (continuous access evaluation), it is exchanged
     /// once more. When Microsoft Graph has asked the user to wait, it is not called before.
     pub async fn get<T: DeserializeOwned>(
@@ -103,7 +106,7 @@ impl GraphClient {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<T, Failure> {
-        let url = resource(&self.root, path, query);
+        let url = resource(&self.root, path, query)?;
         let scope = format!("{}.default", self.root);
         if let Some(wait) = self.credential.remaining_wait(SERVICE).await {
             return Err(
@@ -230,19 +233,47 @@ fn unreadable(reply: &Reply) -> Failure {
     ))
 }
 
-fn resource(root: &Url, path: &[&str], query: &[(&str, &str)]) -> Url {
+/// `text` as a string in an expression such as `$filter`: between single quotes, those in it doubled. So text of a
+/// model's stays text, and does not become a part of the expression.
+///
+/// Source: <https://learn.microsoft.com/graph/query-parameters#escaping-single-quotes>.
+///
+/// ```
+/// # use handler::graph::string_literal;
+/// let filter = format!("startswith(displayName,{})", string_literal("O'Neil"));
+/// assert_eq!(filter, "startswith(displayName,'O''Neil')");
+/// ```
+pub fn string_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn resource(root: &Url, path: &[&str], query: &[(&str, &str)]) -> Result<Url, Failure> {
+    // URLs hold neither tabs nor line ends: what is left without them is what leads somewhere.
+    let path: Vec<String> = path
+        .iter()
+        .map(|segment| segment.replace(['\t', '\n', '\r'], ""))
+        .collect();
+    if let Some(segment) = path
+        .iter()
+        .find(|segment| matches!(segment.as_str(), "" | "." | ".."))
+    {
+        return Err(names_nothing(segment));
+    }
     let mut url = root.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
-        // It leaves out `.` and `..`, but looks for them before it reads over tabs and line ends.
-        let path = path
-            .iter()
-            .map(|segment| segment.replace(['\t', '\n', '\r'], ""));
         segments.pop_if_empty().extend(path);
     }
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
-    url
+    Ok(url)
+}
+
+fn names_nothing(segment: &str) -> Failure {
+    let message = format!(
+        "An argument that names something in Microsoft Graph must not be {segment:?}: that names nothing."
+    );
+    Failure::new("invalid_arguments", Remedy::User, message)
 }
 
 fn request_id(headers: &HeaderMap) -> String {
@@ -296,17 +327,45 @@ mod tests {
                 "../users/x",
                 "https://graph.microsoft.com/v1.0/me/..%2Fusers%2Fx",
             ),
-            ("..", "https://graph.microsoft.com/v1.0/me"),
-            ("\t..\n", "https://graph.microsoft.com/v1.0/me"),
+            ("a\tb\r\n", "https://graph.microsoft.com/v1.0/me/ab"),
+            ("%2e%2e", "https://graph.microsoft.com/v1.0/me/%252e%252e"),
             ("?a=b#c", "https://graph.microsoft.com/v1.0/me/%3Fa=b%23c"),
         ] {
-            assert_eq!(resource(&root, &["v1.0", "me", segment], &[]).as_str(), url);
+            let path = ["v1.0", "me", segment];
+            assert_eq!(resource(&root, &path, &[]).unwrap().as_str(), url);
         }
-        let url = resource(&root, &["v1.0"], &[("$select", "a&$top=1")]);
+        let url = resource(&root, &["v1.0"], &[("$select", "a&$top=1")]).unwrap();
         assert_eq!(
             url.as_str(),
             "https://graph.microsoft.com/v1.0?%24select=a%26%24top%3D1"
         );
+    }
+
+    #[test]
+    fn a_segment_that_names_nothing_is_the_arguments_fault() {
+        let root = Url::parse("https://graph.microsoft.com/").unwrap();
+        for segment in ["", ".", "..", "\t..\n", "\r\n", ".\t."] {
+            for path in [
+                &["v1.0", "users", segment, "messages"],
+                &["v1.0", "me", "messages", segment],
+            ] {
+                let failure = resource(&root, path, &[]).unwrap_err();
+                assert_eq!(failure.class(), "invalid_arguments", "{segment:?}");
+                assert_eq!(failure.remedy(), Remedy::User);
+            }
+        }
+    }
+
+    #[test]
+    fn a_string_literal_stays_one_whatever_is_in_it() {
+        for (text, literal) in [
+            ("Ada", "'Ada'"),
+            ("O'Neil", "'O''Neil'"),
+            ("' or 1 eq 1 or '", "''' or 1 eq 1 or '''"),
+            ("", "''"),
+        ] {
+            assert_eq!(string_literal(text), literal);
+        }
     }
 
     #[test]
@@ -386,17 +445,22 @@ mod properties {
             let root = Url::parse("https://graph.microsoft.com/").unwrap();
             let mut path = vec!["v1.0", "users"];
             path.extend(segments.iter().map(String::as_str));
-            let url = resource(&root, &path, &[(&key, &value)]);
+            let is_name = |segment: &&str| {
+                !matches!(segment.replace(['\t', '\n', '\r'], "").as_str(), "" | "." | "..")
+            };
+            let all_are_names = path.iter().all(is_name);
+            let url = match resource(&root, &path, &[(&key, &value)]) {
+                Ok(url) => url,
+                Err(failure) => {
+                    prop_assert!(!all_are_names, "{:?}: {}", path, failure);
+                    return Ok(());
+                }
+            };
 
+            prop_assert!(all_are_names, "{:?}: {}", path, url);
             prop_assert_eq!(url.origin(), root.origin());
             prop_assert!(url.path().starts_with("/v1.0/users"), "{}", url);
             prop_assert!(url.fragment().is_none(), "{}", url);
-            // URLs hold neither tabs nor line ends, and dots are a direction rather than a name.
-            let is_name = |segment: &str| {
-                let segment = segment.replace(['\t', '\n', '\r'], "");
-                segment != "." && segment != ".."
-            };
-            path.retain(|segment| is_name(segment));
             prop_assert_eq!(url.path_segments().map(Iterator::count), Some(path.len()), "{}", url);
             prop_assert_eq!(Vec::from_iter(url.query_pairs()), [(key.into(), value.into())]);
         }

@@ -183,26 +183,37 @@ struct PowerShellToken {
 /// Asks `Get-AzAccessToken`, whose token is a secure string from Az.Accounts 5 on.
 ///
 /// Source: <https://learn.microsoft.com/powershell/module/az.accounts/get-azaccesstoken>.
+const POWERSHELL_SCRIPT: &str = "\
+$ErrorActionPreference = 'Stop'; \
+$request = @{ ResourceUrl = $env:HANDLER_TOKEN_RESOURCE; WarningAction = 'SilentlyContinue' }; \
+if ($env:HANDLER_TOKEN_TENANT) { $request.TenantId = $env:HANDLER_TOKEN_TENANT }; \
+$t = Get-AzAccessToken @request; \
+$s = $t.Token; \
+if ($s -is [securestring]) { $s = [System.Net.NetworkCredential]::new('', $s).Password }; \
+@{ token = $s; expires_on = $t.ExpiresOn.ToUnixTimeSeconds() } | ConvertTo-Json -Compress";
+
+/// The script never changes, and what differs goes by environment variable: PowerShell ends a string at more quotation
+/// marks than one, and text that ended it would be run.
+fn powershell(tenant: Option<&TenantId>, scope: &str) -> Command {
+    let resource = scope.strip_suffix("/.default").unwrap_or(scope);
+    let mut command = Command::new("pwsh");
+    command
+        .args([
+            "-NoProfile",
+            "-NonInteractive",
+            "-Command",
+            POWERSHELL_SCRIPT,
+        ])
+        .env("HANDLER_TOKEN_RESOURCE", resource)
+        .env("HANDLER_TOKEN_TENANT", tenant.map_or("", TenantId::as_str));
+    command
+}
+
 async fn powershell_token(
     tenant: Option<&TenantId>,
     scope: &str,
 ) -> azure_core::Result<AccessToken> {
-    let resource = scope
-        .strip_suffix("/.default")
-        .unwrap_or(scope)
-        .replace('\'', "''");
-    let tenant = tenant
-        .map(|tenant| format!("-TenantId '{tenant}'"))
-        .unwrap_or_default();
-    let script = format!(
-        "$ErrorActionPreference = 'Stop'; \
-         $t = Get-AzAccessToken -ResourceUrl '{resource}' {tenant} -WarningAction SilentlyContinue; \
-         $s = $t.Token; \
-         if ($s -is [securestring]) {{ $s = [System.Net.NetworkCredential]::new('', $s).Password }}; \
-         @{{ token = $s; expires_on = $t.ExpiresOn.ToUnixTimeSeconds() }} | ConvertTo-Json -Compress"
-    );
-    let output = Command::new("pwsh")
-        .args(["-NoProfile", "-NonInteractive", "-Command", &script])
+    let output = powershell(tenant, scope)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
@@ -222,4 +233,34 @@ async fn powershell_token(
 
 fn credential_error(message: impl Into<Cow<'static, str>>) -> azure_core::Error {
     azure_core::Error::with_message(ErrorKind::Credential, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_scope_becomes_a_part_of_the_script() {
+        // PowerShell ends a string at any of these.
+        for quote in ["'", "\u{2018}", "\u{2019}", "\u{201a}", "\u{201b}"] {
+            let scope = format!("api://a{quote}; Remove-Item *; {quote}/.default");
+            let command = powershell(None, &scope);
+            let command = command.as_std();
+            let arguments: Vec<_> = command.get_args().collect();
+            assert_eq!(
+                arguments,
+                [
+                    "-NoProfile",
+                    "-NonInteractive",
+                    "-Command",
+                    POWERSHELL_SCRIPT
+                ]
+            );
+            let resource = command
+                .get_envs()
+                .find(|(name, _)| *name == "HANDLER_TOKEN_RESOURCE")
+                .and_then(|(_, value)| value?.to_str());
+            assert_eq!(resource, scope.strip_suffix("/.default"));
+        }
+    }
 }

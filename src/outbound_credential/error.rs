@@ -150,6 +150,7 @@ impl Error {
             | Kind::FederatedCredential
             | Kind::ManagedIdentity
             | Kind::WrongTenant
+            | Kind::Insecure
             | Kind::Unexpected => Some(REFUSAL_MEMORY),
             // A service recovers at any time, and a developer signs in at any time. The rest costs no request to find
             // out again, and whoever sends forged tokens must not fill a cache.
