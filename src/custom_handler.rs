@@ -119,9 +119,14 @@ impl TriggerValue {
         Ok(Self(json.into_owned()))
     }
 
+    /// The JSON text.
+    pub fn json(&self) -> &str {
+        &self.0
+    }
+
     /// Decodes the value; `T` may borrow from it.
     pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, EnvelopeError> {
-        serde_json::from_str(&self.0).map_err(EnvelopeError::payload)
+        serde_json::from_str(self.json()).map_err(EnvelopeError::payload)
     }
 }
 

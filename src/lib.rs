@@ -8,20 +8,27 @@
 //! | [`tools`] | the tools; yours go here |
 //! | [`mcp`] | what a tool, a tool call and a tool result are |
 //! | [`server`] | the HTTP server that the host calls |
+//! | `only_the_host`, `call_bodies` | who may call it, and how much at once |
 //! | [`custom_handler`] | the envelope around a call and its answer |
 //! | [`outbound_credential`] | as whom a tool calls other services |
+//! | [`local_run`] | who may call tools that act as the developer |
 //! | [`graph`] | Microsoft Graph |
 //! | [`outbound`] | the rules for every outbound request |
 //! | `loopback` | which hosts are this machine |
 //! | [`failure`] | what users and operators learn of a failed call |
-//! | [`settings`], [`cloud`], [`telemetry`] | environment variables, Azure clouds, logging |
+//! | [`settings`], [`cloud`] | environment variables, Azure clouds |
+//! | [`telemetry`], `log_stream` | logging |
 
+mod call_bodies;
 pub mod cloud;
 pub mod custom_handler;
 pub mod failure;
 pub mod graph;
+pub mod local_run;
+mod log_stream;
 mod loopback;
 pub mod mcp;
+mod only_the_host;
 pub mod outbound;
 pub mod outbound_credential;
 pub mod server;

@@ -19,9 +19,31 @@ pub fn address(host: &str) -> Option<IpAddr> {
     }
 }
 
+/// The host of `host` or `host:port`, as they stand in a `Host` header.
+pub fn host_name(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_no_part_of_a_host_name() {
+        for (authority, host) in [
+            ("localhost:7071", "localhost"),
+            ("localhost", "localhost"),
+            ("[::1]:7071", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("a:b", "a:b"),
+            ("", ""),
+        ] {
+            assert_eq!(host_name(authority), host);
+        }
+    }
 
     #[test]
     fn this_machine_has_one_name_and_the_loopback_addresses() {

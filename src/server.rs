@@ -9,10 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::header::ContentType, web};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    http::header::{CONTENT_LENGTH, ContentType},
+    web,
+};
 use futures_util::FutureExt;
 
 use crate::{
+    call_bodies::CallBodies,
     custom_handler::{InvocationResponse, TriggerValue},
     failure::{Failure, Remedy},
     graph::GraphClient,
@@ -21,43 +26,56 @@ use crate::{
         result::CallToolResult,
         tool::{Registry, ToolContext},
     },
+    only_the_host::{forbidden, is_from_the_host, is_json, unsupported_media_type},
     outbound::{self, CallBudget},
     outbound_credential::OutboundCredentials,
-    settings::Settings,
+    settings::{Identity, Settings},
 };
 
-/// The largest invocation that is read, in bytes. The host repeats arguments and headers up to four times in it.
-pub const MAX_INVOCATION: usize = 16 * 1024 * 1024;
-
 /// Longer than the host keeps an idle connection (one minute), so that it is never cut while the host sends.
+///
+/// It holds for a connection on which the host has sent nothing yet as well: .NET opens some in advance, and keeps them
+/// like any other.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+/// How long calls in flight may go on when the process is told to end. New calls fail meanwhile, since nobody listens.
+const SHUTDOWN_GRACE_SECONDS: u64 = 5;
 
 /// What all calls share.
 struct Handler {
     settings: Settings,
     tools: Registry,
     credentials: OutboundCredentials,
+    bodies: CallBodies,
 }
 
 /// Serves `tools` until the process is told to end.
+///
+/// After SIGTERM, calls in flight are finished first.
 pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
     let port = settings.port;
     let handler = web::Data::new(Handler {
         credentials: OutboundCredentials::new(&settings),
         settings,
         tools,
+        bodies: CallBodies::new(),
     });
     let server = HttpServer::new(move || {
+        let for_the_host = web::scope("")
+            .guard(is_from_the_host(port))
+            .route("/", web::get().to(ready))
+            .route("/{function}", web::post().guard(is_json).to(invoke))
+            .route("/{function}", web::post().to(unsupported_media_type));
         App::new()
             .app_data(handler.clone())
-            .route("/", web::get().to(ready))
-            .route("/{function}", web::post().to(invoke))
+            .service(for_the_host)
+            .default_service(web::to(forbidden))
     })
     .keep_alive(KEEP_ALIVE)
     // The end of a large answer need not wait until the host has acknowledged what came before.
     .tcp_nodelay(true)
-    // The only client is the host, and a busy host may take its time over a connection that it has opened.
-    .client_request_timeout(Duration::ZERO)
+    .client_request_timeout(KEEP_ALIVE)
+    .shutdown_timeout(SHUTDOWN_GRACE_SECONDS)
     .bind(("127.0.0.1", port))?
     .run();
     server.await
@@ -80,7 +98,8 @@ async fn invoke(
     let invocation_id = invocation_id(&request);
     let budget = Arc::new(CallBudget::new(handler.settings.call_budget));
 
-    let call = handler.call(&function, invocation_id, payload, &budget);
+    let length = content_length(&request);
+    let call = handler.call(&function, invocation_id, payload, length, &budget);
     // The tool is a guest: its panic must not take the host's connection with it.
     let call = AssertUnwindSafe(call).catch_unwind();
     let outcome = match tokio::time::timeout(budget.remaining(), call).await {
@@ -112,23 +131,25 @@ impl Handler {
         function: &str,
         invocation_id: &str,
         payload: web::Payload,
+        length: Option<usize>,
         budget: &Arc<CallBudget>,
     ) -> Result<CallToolResult, Failure> {
         let tool = self
             .tools
             .find(function)
             .ok_or_else(|| unknown_tool(function))?;
-        let body = match payload.to_bytes_limited(MAX_INVOCATION).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(error)) => {
-                return Err(invalid_request("the request broke off").with_detail(error));
-            }
-            Err(_) => return Err(too_large()),
-        };
+        // Whoever has waited for half of its time needs the other half for the call itself.
+        let patience = budget.remaining() / 2;
+        let (body, mut memory) = self.bodies.read(payload, length, patience).await?;
         let value = TriggerValue::from_body(&body).map_err(invalid_request)?;
         // Several times the value's size; and a tool may take minutes.
         drop(body);
+        memory.shrink_to_decoded(value.json().len());
         let invocation: ToolInvocation = value.read().map_err(invalid_request)?;
+        invocation.require_streamable_http()?;
+        if let Identity::Developer { further_hosts, .. } = &self.settings.identity {
+            further_hosts.admit(invocation.headers())?;
+        }
         let credential = self
             .credentials
             .for_call(invocation.headers(), budget)
@@ -152,6 +173,11 @@ impl Handler {
 fn invocation_id(request: &HttpRequest) -> &str {
     let header = request.headers().get("X-Azure-Functions-InvocationId");
     header.and_then(|id| id.to_str().ok()).unwrap_or_default()
+}
+
+fn content_length(request: &HttpRequest) -> Option<usize> {
+    let header = request.headers().get(CONTENT_LENGTH)?;
+    header.to_str().ok()?.parse().ok()
 }
 
 /// One line per invocation, to stderr only where the operator must act.
@@ -207,14 +233,6 @@ fn invalid_request(problem: impl std::fmt::Display) -> Failure {
     Failure::new("invalid_request", Remedy::Operator, message).with_action(
         "compare the extension bundle's version in host.json with this app's release notes",
     )
-}
-
-fn too_large() -> Failure {
-    let message = format!(
-        "The call is too large: its arguments and headers may have about {} MiB.",
-        MAX_INVOCATION / 4 / 1024 / 1024
-    );
-    Failure::new("too_large", Remedy::User, message)
 }
 
 fn timed_out(budget: Duration) -> Failure {

@@ -10,6 +10,8 @@ use tracing::Level;
 
 use crate::{
     cloud::Cloud,
+    local_run::FurtherHosts,
+    loopback::{address, host_name, is_loopback},
     outbound::{IdentityEndpoint, is_confidential},
 };
 
@@ -52,6 +54,8 @@ pub mod names {
     pub const GRAPH_ENDPOINT: &str = "MICROSOFT_GRAPH_ENDPOINT";
     /// The developer's tenant, for local runs. Optional: the tool's default tenant.
     pub const DEVELOPER_TENANT: &str = "AZURE_TENANT_ID";
+    /// Comma-separated hosts, besides this machine's own, under which a local run may be called. Optional.
+    pub const DEVELOPMENT_ALLOWED_HOSTS: &str = "DEVELOPMENT_ALLOWED_HOSTS";
     /// How long one tool call may take, in seconds. Optional: 20.
     pub const CALL_BUDGET: &str = "TOOL_CALL_TIME_BUDGET_SECONDS";
     /// What this program logs: `error`, `warn`, `info` (default), `debug`, `trace`.
@@ -85,6 +89,8 @@ pub enum Identity {
     Developer {
         /// The tenant to ask a token of; `None` for the tool's default.
         tenant: Option<TenantId>,
+        /// Under which names it may be called, besides this machine's own.
+        further_hosts: FurtherHosts,
     },
     /// As the user who called the tool.
     Caller(Box<CallerIdentity>),
@@ -231,18 +237,21 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     }
 
     fn identity(&self, cloud: Cloud) -> Result<Identity, SettingsError> {
-        let in_azure = self.text(names::IDENTITY_ENDPOINT).is_some();
         match self.text(names::ENVIRONMENT).as_deref() {
-            Some("Development") if in_azure => Err(SettingsError {
-                name: names::ENVIRONMENT,
-                problem: format!(
-                    "must not be Development where {} is set: in Azure, tools act as the calling user only",
-                    names::IDENTITY_ENDPOINT
-                ),
-            }),
-            Some("Development") => Ok(Identity::Developer {
-                tenant: self.parsed(names::DEVELOPER_TENANT)?,
-            }),
+            Some("Development") => match self.sign_of_azure() {
+                Some(sign) => Err(SettingsError {
+                    name: names::ENVIRONMENT,
+                    problem: format!(
+                        "must not be Development where {sign}: in Azure, tools act as the calling user only"
+                    ),
+                }),
+                None => Ok(Identity::Developer {
+                    tenant: self.parsed(names::DEVELOPER_TENANT)?,
+                    further_hosts: self
+                        .parsed(names::DEVELOPMENT_ALLOWED_HOSTS)?
+                        .unwrap_or_default(),
+                }),
+            },
             None | Some("Production" | "Staging") => {
                 Ok(Identity::Caller(Box::new(self.caller_identity(cloud)?)))
             }
@@ -253,6 +262,21 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
                 ),
             }),
         }
+    }
+
+    /// What says that this is not a developer's machine.
+    fn sign_of_azure(&self) -> Option<String> {
+        let set = [names::IDENTITY_ENDPOINT, names::CLIENT_ID]
+            .into_iter()
+            .find(|name| self.text(name).is_some())
+            .map(|name| format!("{name} is set"));
+        set.or_else(|| {
+            let hostname = self.text(names::HOSTNAME)?;
+            let host = host_name(&hostname);
+            // Core Tools name the address that they listen at, which may be all of them.
+            let is_local = is_loopback(host) || address(host).is_some_and(|ip| ip.is_unspecified());
+            (!is_local).then(|| format!("{} is {hostname:?}", names::HOSTNAME))
+        })
     }
 
     fn caller_identity(&self, cloud: Cloud) -> Result<CallerIdentity, SettingsError> {
@@ -483,11 +507,51 @@ mod tests {
 
     #[test]
     fn developer_credentials_are_out_of_reach_in_azure() {
-        let error = settings(AZURE, &[(names::ENVIRONMENT, "Development")]).unwrap_err();
-        assert!(error.contains("must not be Development"), "{error}");
+        let laptop = [
+            (names::PORT, "1"),
+            (names::ENVIRONMENT, "Development"),
+            (names::HOSTNAME, "localhost:7071"),
+        ];
+        for (name, value) in [
+            (names::IDENTITY_ENDPOINT, "http://127.0.0.1:41/msi/token"),
+            (names::CLIENT_ID, "app"),
+            (names::HOSTNAME, "app.azurewebsites.net"),
+            (names::HOSTNAME, "10.0.0.4:80"),
+            (names::HOSTNAME, "localhost.example"),
+        ] {
+            let error = settings(&laptop, &[(name, value)]).unwrap_err();
+            let named = format!(
+                "{} must not be Development where {name} is ",
+                names::ENVIRONMENT
+            );
+            assert!(error.starts_with(&named), "{error}");
+        }
+    }
+
+    #[test]
+    fn core_tools_run_as_the_developer() {
+        for hostname in [
+            "",
+            "localhost:7071",
+            "127.0.0.1:7071",
+            "[::1]:7071",
+            "0.0.0.0:7071",
+        ] {
+            let laptop = [
+                (names::PORT, "1"),
+                (names::ENVIRONMENT, "Development"),
+                (names::HOSTNAME, hostname),
+            ];
+            let identity = settings(&laptop, &[]).unwrap().identity;
+            assert!(matches!(identity, Identity::Developer { tenant: None, .. }));
+        }
         let laptop = [(names::PORT, "1"), (names::ENVIRONMENT, "Development")];
-        let identity = settings(&laptop, &[]).unwrap().identity;
-        assert!(matches!(identity, Identity::Developer { tenant: None }));
+        let wrong = [(names::DEVELOPMENT_ALLOWED_HOSTS, "https://box.example")];
+        let error = settings(&laptop, &wrong).unwrap_err();
+        assert!(
+            error.starts_with(names::DEVELOPMENT_ALLOWED_HOSTS),
+            "{error}"
+        );
     }
 
     #[test]

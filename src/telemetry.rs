@@ -3,28 +3,78 @@
 //! The host files each line of stdout as Information and each line of stderr as Error, and adds the time, so a
 //! line here is its level, its message and `key=value` fields.
 
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{self, Write},
+    panic,
+    sync::Arc,
+    time::Duration,
+};
+
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer, filter::Targets, fmt::writer::MakeWriterExt, layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
-/// Starts logging at `level`.
+use crate::log_stream::LogStream;
+
+/// How long the end of the program waits for a reader of its last lines.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The log. Dropping it writes what has not been written yet.
+#[must_use]
+#[derive(Debug)]
+pub struct Log {
+    streams: [Arc<LogStream>; 2],
+}
+
+/// Starts logging at `level`; panics are logged too, with a backtrace if `RUST_BACKTRACE` asks for one.
 ///
 /// Libraries stay at warnings whatever the level: some of them trace headers, and a header may be a token.
-pub fn init(level: Level) {
-    let errors_to_stderr = std::io::stderr
-        .with_max_level(Level::ERROR)
-        .or_else(std::io::stdout);
+///
+/// # Errors
+/// When no thread can be started.
+pub fn init(level: Level) -> io::Result<Log> {
+    let stdout = Arc::new(LogStream::to(io::stdout())?);
+    let stderr = Arc::new(LogStream::to(io::stderr())?);
     let lines = tracing_subscriber::fmt::layer()
         .without_time()
         .with_target(false)
         .with_ansi(false)
-        .with_writer(errors_to_stderr)
+        .with_writer(
+            stderr
+                .clone()
+                .with_max_level(Level::ERROR)
+                .or_else(stdout.clone()),
+        )
         .with_filter(
             Targets::new()
                 .with_default(LevelFilter::WARN.min(LevelFilter::from_level(level)))
                 .with_target(env!("CARGO_CRATE_NAME"), level),
         );
     tracing_subscriber::registry().with(lines).init();
+
+    // The usual hook writes to stderr itself, and would wait for a reader.
+    let panics = stderr.clone();
+    panic::set_hook(Box::new(move |panic| {
+        let backtrace = Backtrace::capture();
+        let _ = match backtrace.status() {
+            BacktraceStatus::Captured => panics
+                .as_ref()
+                .write_fmt(format_args!("{panic}\n{backtrace}")),
+            _ => panics.as_ref().write_fmt(format_args!("{panic}\n")),
+        };
+    }));
+    Ok(Log {
+        streams: [stdout, stderr],
+    })
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        for stream in &self.streams {
+            stream.flush(PATIENCE);
+        }
+    }
 }

@@ -11,6 +11,13 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use crate::failure::{Failure, Remedy, word};
+
+/// The extension's name for streamable HTTP.
+const STREAMABLE_HTTP: &str = "http-streamable";
+/// The extension's name for the older transport, of an event stream and separate messages.
+const SSE: &str = "http-sse";
+
 /// A tool call: which tool, with which arguments, in which session, over which request.
 #[derive(Debug, Deserialize)]
 pub struct ToolInvocation<'a> {
@@ -28,6 +35,22 @@ pub struct ToolInvocation<'a> {
 }
 
 impl<'a> ToolInvocation<'a> {
+    /// Refuses a call that did not come over streamable HTTP.
+    ///
+    /// Over the SSE transport, the extension gives the headers of the request that opened the stream to every call in
+    /// it, whoever sends the call: the tool would act for another user, or with an old token.
+    pub fn require_streamable_http(&self) -> Result<(), Failure> {
+        let message = match self.transport.name.as_deref() {
+            Some(STREAMABLE_HTTP) => return Ok(()),
+            Some(SSE) => "This server does not take calls over the SSE transport: there, a call acts with the sign-in of whoever opened the stream, not of whoever calls. Connect to /runtime/webhooks/mcp with streamable HTTP (\"type\": \"http\").".to_owned(),
+            other => format!(
+                "This server takes calls over streamable HTTP only, and this one came over {:?}. Connect to /runtime/webhooks/mcp with streamable HTTP (\"type\": \"http\").",
+                word(other.unwrap_or("unknown"))
+            ),
+        };
+        Err(Failure::new("transport_refused", Remedy::User, message))
+    }
+
     /// The headers of the client's request.
     pub fn headers(&self) -> &Headers<'a> {
         &self.transport.properties.headers
@@ -36,6 +59,8 @@ impl<'a> ToolInvocation<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 struct Transport<'a> {
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     properties: TransportProperties<'a>,
 }

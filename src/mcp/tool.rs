@@ -15,6 +15,9 @@ use crate::{
     outbound_credential::OutboundCredential,
 };
 
+/// How much is told of what is wrong with arguments, in characters.
+const MAX_PROBLEM: usize = 500;
+
 /// An MCP tool that acts as the signed-in user.
 ///
 /// Implement it, add the type to [`crate::tools::registry`] and run `cargo xtask functions`.
@@ -158,7 +161,9 @@ fn leave_out_null(schema: &mut Schema) {
 }
 
 fn invalid_arguments(tool: &str, error: &serde_json::Error) -> Failure {
-    let message = format!("The arguments of {tool} do not fit its schema: {error}.");
+    // It quotes the argument at fault, which may be megabytes.
+    let problem = String::from_iter(error.to_string().chars().take(MAX_PROBLEM));
+    let message = format!("The arguments of {tool} do not fit its schema: {problem}.");
     Failure::new("invalid_arguments", Remedy::User, message)
 }
 

@@ -50,7 +50,7 @@ impl OutboundCredentials {
                 verifier: Verifier::new(identity),
                 on_behalf_of: Arc::new(OnBehalfOf::new(identity)),
             },
-            Identity::Developer { tenant } => {
+            Identity::Developer { tenant, .. } => {
                 Self::Developer(Arc::new(DeveloperCredential::new(tenant.clone())))
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, transport};
 
 const EXAMPLE_A: &str = include_str!("../fixtures/envelope-a.json");
 const EXAMPLE_B: &str = include_str!("../fixtures/envelope-b.json");
@@ -33,7 +33,8 @@ async fn a_chunked_body_is_read_like_one_with_a_length() {
 #[tokio::test]
 async fn the_payload_may_be_encoded_not_at_all_once_or_twice() {
     let server = Server::start().await;
-    let payload = json!({ "name": "WhereAmI", "sessionid": "s" });
+    let transport = transport("http-streamable", &json!({ "Host": "localhost" }));
+    let payload = json!({ "name": "WhereAmI", "sessionid": "s", "transport": transport });
     let once = json!(payload.to_string());
     let twice = json!(once.to_string());
     for value in [payload, once, twice] {
@@ -46,7 +47,9 @@ async fn the_payload_may_be_encoded_not_at_all_once_or_twice() {
 #[tokio::test]
 async fn a_body_is_read_up_to_the_end_of_its_first_data() {
     let server = Server::start().await;
-    let data = r#""Data":{"mcpTrigger":{"name":"WhereAmI","sessionid":"s"}}"#;
+    let transport = transport("http-streamable", &json!({ "Host": "localhost" }));
+    let call = json!({ "name": "WhereAmI", "sessionid": "s", "transport": transport });
+    let data = format!("\"Data\":{{\"mcpTrigger\":{call}}}");
     for body in [
         format!("{{{data}"),
         format!("{{{data},\"Metadata\":]"),

@@ -4,5 +4,8 @@
 
 mod answers;
 mod envelopes;
+mod local_callers;
 mod mishaps;
+mod only_the_host;
 mod support;
+mod transports;

@@ -22,6 +22,15 @@ async fn arguments_that_do_not_fit_are_named() {
 }
 
 #[tokio::test]
+async fn an_argument_of_megabytes_is_not_sent_back() {
+    let argument = json!("x".repeat(3_000_000));
+    let result = Server::start().await.call("Echo", argument).await;
+    let text = error_text(&result);
+    assert!(text.contains("invalid type: string \"xxx"), "{text}");
+    assert!(text.len() < 1000, "{} bytes", text.len());
+}
+
+#[tokio::test]
 async fn an_unknown_function_is_named() {
     let result = Server::start().await.call("Nope", json!({})).await;
     assert_eq!(error_text(&result), "This server has no tool \"Nope\".");

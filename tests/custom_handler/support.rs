@@ -119,6 +119,8 @@ impl Server {
         let settings = Settings::from_lookup(|name| match name {
             names::PORT => Some(port.to_string()),
             names::ENVIRONMENT => Some("Development".into()),
+            // As the recorded envelopes have it.
+            names::DEVELOPMENT_ALLOWED_HOSTS => Some("myapp.azurewebsites.net".into()),
             names::CALL_BUDGET => Some("1".into()),
             _ => None,
         })
@@ -145,14 +147,21 @@ impl Server {
 
     /// Opens a connection, and sends the host's probe only after `pause`; gives the answer's first line.
     pub async fn probe_after(&self, pause: Duration) -> String {
-        let address = self.base.trim_start_matches("http://");
-        let mut connection = TcpStream::connect(address).await.unwrap();
+        let mut connection = TcpStream::connect(self.address()).await.unwrap();
         tokio::time::sleep(pause).await;
-        let head = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        connection.write_all(head.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).await.unwrap();
-        answer.lines().next().unwrap_or_default().to_owned()
+        let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n", self.address());
+        status_line(&mut connection, &head, "").await
+    }
+
+    /// Where the server listens: `127.0.0.1:port`.
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    /// Sends a request as it stands but for its end; gives the answer's first line.
+    pub async fn send(&self, head: &str, body: &str) -> String {
+        let mut connection = TcpStream::connect(self.address()).await.unwrap();
+        status_line(&mut connection, head, body).await
     }
 
     /// Sends the host's probe.
@@ -191,11 +200,33 @@ impl Server {
     }
 }
 
+async fn status_line(connection: &mut TcpStream, head: &str, body: &str) -> String {
+    let length = body.len();
+    let request = format!("{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
 /// The host's body for a call, without the parts that the handler does not read.
 pub fn invocation(tool: &str, arguments: &Value) -> String {
-    let payload = json!({ "name": tool, "arguments": arguments, "sessionid": "s1" }).to_string();
-    let once_more = Value::from(payload).to_string();
+    let transport = transport("http-streamable", &json!({ "Host": "localhost:7071" }));
+    invocation_over(&transport, tool, arguments)
+}
+
+/// As [`invocation`], over another transport.
+pub fn invocation_over(transport: &Value, tool: &str, arguments: &Value) -> String {
+    let payload = json!({
+        "name": tool, "arguments": arguments, "sessionid": "s1", "transport": transport,
+    });
+    let once_more = Value::from(payload.to_string()).to_string();
     json!({ "Data": { "mcpTrigger": once_more }, "Metadata": {} }).to_string()
+}
+
+/// What the extension says of a client's request with `headers`.
+pub fn transport(name: &str, headers: &Value) -> Value {
+    json!({ "name": name, "properties": { "headers": headers } })
 }
 
 /// The text of a result that is an error.

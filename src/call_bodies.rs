@@ -1,0 +1,156 @@
+//! The bodies of calls: each is read to its end, and all together take a bounded amount of memory.
+//!
+//! Ordinary bodies never wait. Larger ones reserve what reading and decoding takes; when too much is reserved, they
+//! wait, unread, until another call is done with its own.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{
+    error::PayloadError,
+    web::{Bytes, Payload},
+};
+use futures_util::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::failure::{Failure, Remedy};
+
+/// The largest body that is read, in bytes. The host repeats arguments and headers up to four times in it.
+pub const MAX_BODY: usize = 16 * MIB;
+
+/// What large bodies may take together, in bytes.
+const MEMORY: usize = 128 * MIB;
+/// The largest body that reserves nothing, in bytes. The host lets in 32 KiB of headers, which it repeats.
+const ORDINARY: usize = 256 * KIB;
+/// Reading and decoding a body takes up to so many times its size: the body itself, the JSON strings in it one out of
+/// the other, and the buffer of the reader.
+const DECODING: usize = 4;
+/// A decoded call takes up to so many times the size of its JSON text: the text, and what the tool makes of it.
+const CALLING: usize = 2;
+
+const MIB: usize = 1024 * KIB;
+const KIB: usize = 1024;
+
+/// Reads bodies within the bounds.
+#[derive(Debug)]
+pub struct CallBodies {
+    /// A permit for each KiB.
+    memory: Arc<Semaphore>,
+}
+
+/// Memory that is set apart for a call until this is dropped.
+#[derive(Debug)]
+pub struct Reservation(Option<OwnedSemaphorePermit>);
+
+impl CallBodies {
+    /// Nothing reserved.
+    pub fn new() -> Self {
+        Self {
+            memory: Arc::new(Semaphore::new(MEMORY / KIB)),
+        }
+    }
+
+    /// Reads a body of `length` bytes, or of unknown length. It waits for memory no longer than `patience`.
+    ///
+    /// A body that is refused is read as well, and thrown away: the host sends all of it before it looks for an answer.
+    pub async fn read(
+        &self,
+        mut payload: Payload,
+        length: Option<usize>,
+        patience: Duration,
+    ) -> Result<(Vec<u8>, Reservation), Failure> {
+        let outcome = self.read_into_memory(&mut payload, length, patience).await;
+        if outcome.is_err() {
+            while let Some(Ok(_)) = payload.next().await {}
+        }
+        outcome
+    }
+
+    async fn read_into_memory(
+        &self,
+        payload: &mut Payload,
+        length: Option<usize>,
+        patience: Duration,
+    ) -> Result<(Vec<u8>, Reservation), Failure> {
+        let mut body = Vec::new();
+        let mut reservation = Reservation(None);
+        if let Some(length) = length {
+            reservation = self.reserve_for(length, patience).await?;
+            body.reserve_exact(length);
+        }
+        while let Some(chunk) = payload.next().await {
+            let chunk: Bytes = chunk.map_err(|error| broke_off(&error))?;
+            let size = body.len() + chunk.len();
+            if length.is_none() && size > ORDINARY && reservation.0.is_none() {
+                reservation = self.reserve_for(MAX_BODY, patience).await?;
+            }
+            if size > MAX_BODY {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        reservation.shrink(body.len() * DECODING);
+        Ok((body, reservation))
+    }
+
+    async fn reserve_for(&self, length: usize, patience: Duration) -> Result<Reservation, Failure> {
+        match length {
+            ..=ORDINARY => Ok(Reservation(None)),
+            ..=MAX_BODY => {
+                let memory = self
+                    .memory
+                    .clone()
+                    .acquire_many_owned(kib(length * DECODING));
+                match tokio::time::timeout(patience, memory).await {
+                    Ok(Ok(permit)) => Ok(Reservation(Some(permit))),
+                    _ => Err(busy()),
+                }
+            }
+            _ => Err(too_large()),
+        }
+    }
+}
+
+impl Reservation {
+    /// Gives back what a call with `length` bytes of decoded JSON does not need.
+    pub fn shrink_to_decoded(&mut self, length: usize) {
+        self.shrink(length * CALLING);
+    }
+
+    fn shrink(&mut self, bytes: usize) {
+        if let Some(permit) = &mut self.0 {
+            let excess = permit.num_permits().saturating_sub(kib(bytes) as usize);
+            drop(permit.split(excess));
+        }
+    }
+}
+
+fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX)
+}
+
+fn broke_off(error: &PayloadError) -> Failure {
+    Failure::new(
+        "invalid_request",
+        Remedy::Operator,
+        "The Functions host's request broke off before its end.",
+    )
+    .with_action("see the host's log for why it ended the call")
+    .with_detail(error)
+}
+
+fn too_large() -> Failure {
+    let message = format!(
+        "The call is too large: its arguments and headers may have about {} MiB.",
+        MAX_BODY / 4 / MIB
+    );
+    Failure::new("too_large", Remedy::User, message)
+}
+
+fn busy() -> Failure {
+    Failure::new(
+        "busy",
+        Remedy::Wait,
+        "This server is busy with other large calls. Please try again in a minute.",
+    )
+    .with_action("if it happens often, let the app have more or larger instances")
+}

@@ -1,0 +1,154 @@
+//! A stream of log lines that holds nobody up.
+//!
+//! Standard output and standard error are pipes to the Functions host. While the host does not read one, a write to
+//! it waits, and whoever logs waits with it. So a thread of its own writes the lines, from a queue of bounded length;
+//! lines that find the queue full are dropped and counted, and the count is a line of the log.
+//!
+//! Not `tracing-appender`, which has such a queue: it tells nobody what it dropped, and when the program ends while
+//! its queue is full, it prints to the very stream that nobody reads.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How many lines wait at most; the busiest app writes as many in about a second.
+const CAPACITY: usize = 4096;
+/// Between two looks at a full queue.
+const FLUSH_PAUSE: Duration = Duration::from_millis(10);
+
+/// Where lines go. Each write is a whole line, or several.
+#[derive(Debug)]
+pub struct LogStream {
+    queue: SyncSender<Message>,
+    dropped: Arc<AtomicUsize>,
+}
+
+enum Message {
+    Line(Vec<u8>),
+    /// Everything before this has been written.
+    Written(SyncSender<()>),
+}
+
+impl LogStream {
+    /// Starts the thread that writes to `stream`.
+    pub fn to(stream: impl Write + Send + 'static) -> io::Result<Self> {
+        let (queue, messages) = sync_channel(CAPACITY);
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let counted = dropped.clone();
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || write_all(&messages, stream, &counted))?;
+        Ok(Self { queue, dropped })
+    }
+
+    /// Waits until all lines so far have been written, but no longer than `limit`.
+    pub fn flush(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        let (sender, written) = sync_channel(1);
+        let mut message = Message::Written(sender);
+        while let Err(TrySendError::Full(again)) = self.queue.try_send(message) {
+            if Instant::now() >= deadline {
+                return;
+            }
+            message = again;
+            thread::sleep(FLUSH_PAUSE);
+        }
+        let _ = written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+    }
+}
+
+impl Write for &LogStream {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.queue.try_send(Message::Line(line.to_vec())).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Errors are nobody's business here: there is no other place to tell them.
+fn write_all(messages: &Receiver<Message>, mut stream: impl Write, dropped: &AtomicUsize) {
+    for message in messages {
+        match message {
+            Message::Line(line) => {
+                let dropped = dropped.swap(0, Ordering::Relaxed);
+                if dropped > 0 {
+                    let _ = writeln!(
+                        stream,
+                        " WARN log lines were dropped because nobody read them in time dropped={dropped}"
+                    );
+                }
+                let _ = stream.write_all(&line).and_then(|()| stream.flush());
+            }
+            Message::Written(tell) => {
+                let _ = tell.send(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    /// A pipe whose reader begins to read when the lock is given back.
+    #[derive(Clone, Default)]
+    struct Pipe(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            read.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn nobody_waits_for_a_reader_and_what_was_dropped_is_counted() {
+        let pipe = Pipe::default();
+        let stream = LogStream::to(pipe.clone()).unwrap();
+        let total = 2 * CAPACITY;
+        let not_reading = pipe.0.lock().unwrap();
+        for number in 0..total {
+            writeln!(&stream, "line {number}").unwrap();
+        }
+        stream.flush(Duration::from_millis(50));
+        drop(not_reading);
+        stream.flush(LONG);
+        writeln!(&stream, "last").unwrap();
+        stream.flush(LONG);
+
+        let text = String::from_utf8(pipe.0.lock().unwrap().clone()).unwrap();
+        let written = text
+            .lines()
+            .filter(|line| line.starts_with("line "))
+            .count();
+        let dropped: usize = text
+            .lines()
+            .filter_map(|line| line.split_once("dropped="))
+            .map(|(_, count)| count.parse::<usize>().unwrap())
+            .sum();
+        assert!(dropped >= total - CAPACITY - 1, "{dropped}");
+        assert_eq!(written + dropped, total);
+        assert!(text.starts_with("line 0\n") || text.contains("\nline 0\n"));
+        assert!(text.ends_with("last\n"));
+    }
+}
