@@ -18,14 +18,14 @@ use crate::failure::{Failure, Remedy};
 pub const MAX_BODY: usize = 16 * MIB;
 
 /// What large bodies may take together, in bytes.
-const MEMORY: usize = 128 * MIB;
+const MEMORY: usize = 96 * MIB;
 /// The largest body that reserves nothing, in bytes. The host lets in 32 KiB of headers, which it repeats.
 const ORDINARY: usize = 256 * KIB;
-/// Reading and decoding a body takes up to so many times its size: the body itself, the JSON strings in it one out of
-/// the other, and the buffer of the reader.
+/// Reading and decoding a body takes up to so many times its size: the body, the string in it or the string in that,
+/// and the buffer of the reader, which grows by doubling.
 const DECODING: usize = 4;
 /// A decoded call takes up to so many times the size of its JSON text: the text, and what the tool makes of it.
-const CALLING: usize = 2;
+const CALLING: usize = 3;
 
 const MIB: usize = 1024 * KIB;
 const KIB: usize = 1024;

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers#request-payload>.
 
-use std::{borrow::Cow, collections::HashMap, fmt};
+use std::{collections::HashMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -99,24 +99,16 @@ impl TriggerValue {
     /// Takes the trigger's value out of an invocation request's body.
     ///
     /// It stands under [`TRIGGER_BINDING`], or under any name when it is the only one.
-    pub fn from_body(body: &[u8]) -> Result<Self, EnvelopeError> {
-        let data = data(body)?;
-        let only_value = || match data.len() {
-            1 => data.values().next(),
-            _ => None,
-        };
-        let value = data
-            .get(TRIGGER_BINDING)
-            .or_else(only_value)
-            .ok_or(EnvelopeError::NoTrigger)?;
-        let mut json = Cow::Borrowed(value.get());
-        for _ in 0..MAX_ENCODINGS {
-            if !json.trim_start().starts_with('"') {
-                break;
+    pub fn from_body(body: impl AsRef<[u8]>) -> Result<Self, EnvelopeError> {
+        let mut json = out_of_string(value(body.as_ref())?.get())?;
+        // Calls may be large: not more copies than needed at a time.
+        drop(body);
+        for _ in 1..MAX_ENCODINGS {
+            if is_string(&json) {
+                json = out_of_string(&json)?;
             }
-            json = Cow::Owned(serde_json::from_str(&json).map_err(EnvelopeError::payload)?);
         }
-        Ok(Self(json.into_owned()))
+        Ok(Self(json))
     }
 
     /// The JSON text.
@@ -128,6 +120,32 @@ impl TriggerValue {
     pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, EnvelopeError> {
         serde_json::from_str(self.json()).map_err(EnvelopeError::payload)
     }
+}
+
+fn is_string(json: &str) -> bool {
+    json.trim_start().starts_with('"')
+}
+
+/// The text within a JSON string; anything else as it is.
+fn out_of_string(json: &str) -> Result<String, EnvelopeError> {
+    if is_string(json) {
+        serde_json::from_str(json).map_err(EnvelopeError::payload)
+    } else {
+        Ok(json.to_owned())
+    }
+}
+
+/// The trigger's value in the body.
+fn value(body: &[u8]) -> Result<&RawValue, EnvelopeError> {
+    let data = data(body)?;
+    let only_value = || match data.len() {
+        1 => data.values().next(),
+        _ => None,
+    };
+    data.get(TRIGGER_BINDING)
+        .or_else(only_value)
+        .copied()
+        .ok_or(EnvelopeError::NoTrigger)
 }
 
 /// The members of the body's `Data`.

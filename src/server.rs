@@ -141,9 +141,7 @@ impl Handler {
         // Whoever has waited for half of its time needs the other half for the call itself.
         let patience = budget.remaining() / 2;
         let (body, mut memory) = self.bodies.read(payload, length, patience).await?;
-        let value = TriggerValue::from_body(&body).map_err(invalid_request)?;
-        // Several times the value's size; and a tool may take minutes.
-        drop(body);
+        let value = TriggerValue::from_body(body).map_err(invalid_request)?;
         memory.shrink_to_decoded(value.json().len());
         let invocation: ToolInvocation = value.read().map_err(invalid_request)?;
         invocation.require_streamable_http()?;

@@ -1,6 +1,9 @@
 //! What a tool is, and the registry of this app's tools.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use azure_core::credentials::TokenCredential;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -160,9 +163,26 @@ fn leave_out_null(schema: &mut Schema) {
     }
 }
 
+/// The first [`MAX_PROBLEM`] characters of a message: some quote the argument at fault, which may be megabytes.
+fn beginning(message: &dyn fmt::Display) -> String {
+    struct Beginning(String);
+
+    impl fmt::Write for Beginning {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            let room = MAX_PROBLEM.saturating_sub(self.0.chars().count());
+            self.0.extend(part.chars().take(room));
+            if room == 0 { Err(fmt::Error) } else { Ok(()) }
+        }
+    }
+
+    let mut beginning = Beginning(String::new());
+    // It fails when there is enough.
+    let _ = write!(beginning, "{message}");
+    beginning.0
+}
+
 fn invalid_arguments(tool: &str, error: &serde_json::Error) -> Failure {
-    // It quotes the argument at fault, which may be megabytes.
-    let problem = String::from_iter(error.to_string().chars().take(MAX_PROBLEM));
+    let problem = beginning(error);
     let message = format!("The arguments of {tool} do not fit its schema: {problem}.");
     Failure::new("invalid_arguments", Remedy::User, message)
 }

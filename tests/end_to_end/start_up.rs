@@ -2,12 +2,16 @@
 
 use std::process::Command;
 
+/// Starts the handler with these variables; gives whether it succeeded, and what it wrote to stderr.
+///
+/// Exit code 200 would have the host start it again at once, for ever.
 fn start(variables: &[(&str, &str)]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_handler"))
         .env_clear()
         .envs(variables.iter().copied())
         .output()
         .unwrap();
+    assert_ne!(output.status.code(), Some(200));
     (
         output.status.success(),
         String::from_utf8(output.stderr).unwrap(),
@@ -47,4 +51,49 @@ fn a_port_that_is_taken_is_named() {
     let (success, said) = start(&variables);
     assert!(!success);
     assert!(said.contains(&format!("port={port}")), "{said}");
+}
+
+#[test]
+fn an_identity_endpoint_that_is_neither_https_nor_near_is_named() {
+    for endpoint in [
+        "http://identity.example/msi/token",
+        "http://10.0.0.4/",
+        "nowhere",
+    ] {
+        let variables = [
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "1"),
+            ("IDENTITY_ENDPOINT", endpoint),
+        ];
+        let (success, said) = start(&variables);
+        assert!(!success);
+        assert!(
+            said.starts_with("error: IDENTITY_ENDPOINT must be a URL with https, or with plain http and a loopback or link-local address"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_developers_environment_in_azure_is_named_with_the_sign_of_azure() {
+    for sign in [
+        ("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token"),
+        (
+            "WEBSITE_AUTH_CLIENT_ID",
+            "33333333-2222-3333-4444-555555555555",
+        ),
+        ("WEBSITE_HOSTNAME", "func-mcp-abc123.azurewebsites.net"),
+    ] {
+        let variables = [
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "1"),
+            ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
+            sign,
+        ];
+        let (success, said) = start(&variables);
+        assert!(!success);
+        let named = format!(
+            "error: AZURE_FUNCTIONS_ENVIRONMENT must not be Development where {} is ",
+            sign.0
+        );
+        assert!(said.starts_with(&named), "{said}");
+    }
 }
