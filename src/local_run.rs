@@ -34,11 +34,11 @@ impl std::str::FromStr for FurtherHosts {
     }
 }
 
+/// Whether `text` is a name or an address and nothing else. There are no wildcards: a name says whom to trust.
 fn is_host(text: &str) -> bool {
-    Url::parse(&format!("http://{text}/")).is_ok_and(|url| {
-        url.host_str()
-            .is_some_and(|host| host.eq_ignore_ascii_case(text))
-    })
+    let url = Url::parse(&format!("http://{text}/"));
+    let host = url.as_ref().ok().and_then(Url::host_str);
+    !text.contains('*') && host.is_some_and(|host| host.eq_ignore_ascii_case(text))
 }
 
 impl FurtherHosts {

@@ -128,12 +128,14 @@ mod tests {
         let total = 2 * CAPACITY;
         let not_reading = pipe.0.lock().unwrap();
         for number in 0..total {
-            writeln!(&stream, "line {number}").unwrap();
+            (&stream)
+                .write_all(format!("line {number}\n").as_bytes())
+                .unwrap();
         }
         stream.flush(Duration::from_millis(50));
         drop(not_reading);
         stream.flush(LONG);
-        writeln!(&stream, "last").unwrap();
+        (&stream).write_all(b"last\n").unwrap();
         stream.flush(LONG);
 
         let text = String::from_utf8(pipe.0.lock().unwrap().clone()).unwrap();

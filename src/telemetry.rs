@@ -59,12 +59,11 @@ pub fn init(level: Level) -> io::Result<Log> {
     let panics = stderr.clone();
     panic::set_hook(Box::new(move |panic| {
         let backtrace = Backtrace::capture();
-        let _ = match backtrace.status() {
-            BacktraceStatus::Captured => panics
-                .as_ref()
-                .write_fmt(format_args!("{panic}\n{backtrace}")),
-            _ => panics.as_ref().write_fmt(format_args!("{panic}\n")),
+        let text = match backtrace.status() {
+            BacktraceStatus::Captured => format!("{panic}\n{backtrace}"),
+            _ => format!("{panic}\n"),
         };
+        let _ = panics.as_ref().write_all(text.as_bytes());
     }));
     Ok(Log {
         streams: [stdout, stderr],

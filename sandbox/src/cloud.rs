@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +48,9 @@ pub struct CloudOptions {
     pub graph_port: u16,
     /// The port of the managed identity endpoint; 0 takes any free one.
     pub identity_port: u16,
+    /// Where the managed identity endpoint listens. App Service on Linux has it at a link-local address; here an
+    /// interface must have that.
+    pub identity_address: Ipv4Addr,
     /// How long Graph tokens live. Whole seconds.
     pub graph_token_lifetime: Duration,
     /// After what time Entra suggests to refresh a Graph token (`refresh_in`). Whole seconds.
@@ -74,6 +77,7 @@ impl Default for CloudOptions {
             login_port: 0,
             graph_port: 0,
             identity_port: 0,
+            identity_address: Ipv4Addr::LOCALHOST,
             graph_token_lifetime: Duration::from_secs(60 * 60),
             refresh_in: None,
             user_token_lifetime: Duration::from_secs(75 * 60),
@@ -123,7 +127,7 @@ impl Cloud {
     pub async fn start(options: CloudOptions) -> io::Result<Self> {
         let (login, authority) = listen(options.login_port)?;
         let (graph, graph_url) = listen(options.graph_port)?;
-        let (identity, identity_url) = listen(options.identity_port)?;
+        let (identity, identity_url) = listen_at(options.identity_address, options.identity_port)?;
         let https = options.tls.then(Https::listen).transpose()?;
         let keys = tokio::task::spawn_blocking(SigningKeys::generate)
             .await
@@ -277,7 +281,7 @@ impl Cloud {
         self.state.graph.https.as_deref()
     }
 
-    /// What `IDENTITY_ENDPOINT` is to be: `http://127.0.0.1:{port}/msi/token`.
+    /// What `IDENTITY_ENDPOINT` is to be: `http://{address}:{port}/msi/token`.
     pub fn identity_endpoint(&self) -> &str {
         &self.identity_endpoint
     }
@@ -499,7 +503,11 @@ impl Https {
 
 /// A listener and its address as a URL.
 fn listen(port: u16) -> io::Result<(TcpListener, String)> {
-    let listener = loopback::listen(port)?;
+    listen_at(Ipv4Addr::LOCALHOST, port)
+}
+
+fn listen_at(address: Ipv4Addr, port: u16) -> io::Result<(TcpListener, String)> {
+    let listener = loopback::listen_at(address, port)?;
     let url = format!("http://{}", listener.local_addr()?);
     Ok((listener, url))
 }

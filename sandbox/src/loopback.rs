@@ -37,16 +37,24 @@ const BACKLOG: u32 = 1024;
 /// # Errors
 /// Names the port that cannot be had.
 pub fn listen(port: u16) -> io::Result<TcpListener> {
+    listen_at(Ipv4Addr::LOCALHOST, port)
+}
+
+/// As [`listen`], at an address that an interface of this machine has.
+///
+/// # Errors
+/// Names the port and the address that cannot be had.
+pub fn listen_at(address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
     let listen = || {
         let socket = TcpSocket::new_v4()?;
         // On Windows this would let two programs share the port.
         #[cfg(not(windows))]
         socket.set_reuseaddr(true)?;
-        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        socket.bind(SocketAddr::from((address, port)))?;
         socket.listen(BACKLOG)?.into_std()
     };
     listen().map_err(|error: io::Error| {
-        io::Error::new(error.kind(), format!("port {port} of 127.0.0.1: {error}"))
+        io::Error::new(error.kind(), format!("port {port} of {address}: {error}"))
     })
 }
 

@@ -14,10 +14,11 @@ const SET_BY_THE_PLATFORM: [&str; 5] = [
 ];
 
 /// Left to whoever wants another value than the handler's own.
-const OPTIONAL: [&str; 5] = [
+const OPTIONAL: [&str; 6] = [
     "ACCEPT_ID_TOKENS",
     "ALLOWED_CLIENT_APPLICATIONS",
     "AZURE_TENANT_ID",
+    "DEVELOPMENT_ALLOWED_HOSTS",
     "RUST_LOG",
     "TOOL_CALL_TIME_BUDGET_SECONDS",
 ];

@@ -16,7 +16,7 @@ use proptest::{
 use crate::support::{damaged, text};
 
 /// Every variable, with a value that suits it.
-const VARIABLES: [(&str, &str); 17] = [
+const VARIABLES: [(&str, &str); 18] = [
     (names::PORT, "40000"),
     (names::ENVIRONMENT, "Production"),
     (names::CLIENT_ID, "33333333-2222-3333-4444-555555555555"),
@@ -47,6 +47,10 @@ const VARIABLES: [(&str, &str); 17] = [
         "66666666-2222-3333-4444-555555555555",
     ),
     (names::ACCEPT_ID_TOKENS, "false"),
+    (
+        names::DEVELOPMENT_ALLOWED_HOSTS,
+        "box-7071.app.github.dev, 192.168.0.7",
+    ),
     (names::CALL_BUDGET, "20"),
     (names::LOG_LEVEL, "debug"),
 ];
@@ -63,15 +67,25 @@ fn variable() -> impl Strategy<Value = (&'static str, String)> {
     })
 }
 
-/// The environment of a deployed app, less a few variables and with others changed.
+/// The variables of an app in Azure that a developer's machine does not have, and what it has instead.
+const IN_AZURE_ONLY: [&str; 2] = [names::CLIENT_ID, names::IDENTITY_ENDPOINT];
+const ON_A_LAPTOP: [(&str, &str); 2] = [
+    (names::ENVIRONMENT, "Development"),
+    (names::HOSTNAME, "localhost:7071"),
+];
+
+/// The environment of a deployed app or of a developer's machine, less a few variables and with others changed.
 fn environment() -> impl Strategy<Value = HashMap<&'static str, String>> {
     let unset = hash_set(select(&VARIABLES[..]), 0..3);
     let changed = vec(variable(), 0..3);
-    (unset, changed).prop_map(|(unset, changed)| {
-        let set = VARIABLES
-            .iter()
-            .filter(|variable| !unset.contains(variable));
-        let suitable = set.map(|(name, value)| (*name, (*value).to_owned()));
+    (any::<bool>(), unset, changed).prop_map(|(in_azure, unset, changed)| {
+        let set = VARIABLES.iter().filter(|variable| {
+            !unset.contains(variable) && (in_azure || !IN_AZURE_ONLY.contains(&variable.0))
+        });
+        let laptop = ON_A_LAPTOP.iter().filter(|_| !in_azure);
+        let suitable = set
+            .chain(laptop)
+            .map(|(name, value)| (*name, (*value).to_owned()));
         suitable.chain(changed).collect()
     })
 }
@@ -93,7 +107,11 @@ proptest! {
                 prop_assert!((1..=230).contains(&settings.call_budget.as_secs()));
                 match &settings.identity {
                     Identity::Developer { .. } => {
-                        prop_assert!(!is_set(&environment, names::IDENTITY_ENDPOINT));
+                        for sign_of_azure in IN_AZURE_ONLY {
+                            prop_assert!(!is_set(&environment, sign_of_azure));
+                        }
+                        let hostname = environment.get(names::HOSTNAME);
+                        prop_assert!(!hostname.is_some_and(|name| name.contains("azure")));
                     }
                     Identity::Caller(caller) => {
                         prop_assert!(is_confidential(&caller.authority));
