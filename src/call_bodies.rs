@@ -93,19 +93,17 @@ impl CallBodies {
     }
 
     async fn reserve_for(&self, length: usize, patience: Duration) -> Result<Reservation, Failure> {
-        match length {
-            ..=ORDINARY => Ok(Reservation(None)),
-            ..=MAX_BODY => {
-                let memory = self
-                    .memory
-                    .clone()
-                    .acquire_many_owned(kib(length * DECODING));
-                match tokio::time::timeout(patience, memory).await {
-                    Ok(Ok(permit)) => Ok(Reservation(Some(permit))),
-                    _ => Err(busy()),
-                }
-            }
-            _ => Err(too_large()),
+        if length <= ORDINARY {
+            return Ok(Reservation(None));
+        }
+        if length > MAX_BODY {
+            return Err(too_large());
+        }
+        let memory = self.memory.clone();
+        let permit = memory.acquire_many_owned(kib(length * DECODING));
+        match tokio::time::timeout(patience, permit).await {
+            Ok(Ok(permit)) => Ok(Reservation(Some(permit))),
+            _ => Err(busy()),
         }
     }
 }
