@@ -43,8 +43,7 @@ async fn another_name_is_refused_and_so_is_whatever_a_browser_sends() {
     let address = server.address();
     let port = address.split(':').next_back().unwrap();
     for headers in [
-        String::new(),
-        "Host: 127.0.0.1\r\n".into(),
+        "Host: 127.0.0.1\r\n".to_owned(),
         format!("Host: localhost:{port}\r\n"),
         format!("Host: evil.example:{port}\r\n"),
         format!("Host: {address}.evil.example\r\n"),

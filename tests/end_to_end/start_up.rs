@@ -1,21 +1,41 @@
 //! A handler that cannot work does not start, and says why.
 
-use std::process::Command;
+use std::{
+    io::Read,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::support::PATIENCE;
 
 /// Starts the handler with these variables; gives whether it succeeded, and what it wrote to stderr.
 ///
 /// Exit code 200 would have the host start it again at once, for ever.
 fn start(variables: &[(&str, &str)]) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_handler"))
+    let mut handler = Command::new(env!("CARGO_BIN_EXE_handler"))
         .env_clear()
         .envs(variables.iter().copied())
-        .output()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    assert_ne!(output.status.code(), Some(200));
-    (
-        output.status.success(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = handler.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > deadline {
+            handler.kill().unwrap();
+            panic!("it started with {variables:?}");
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    assert_ne!(status.code(), Some(200));
+    let mut said = String::new();
+    let mut stderr = handler.stderr.take().unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    (status.success(), said)
 }
 
 #[test]

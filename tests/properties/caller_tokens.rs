@@ -1,10 +1,15 @@
 //! Tokens and principals that somebody forged: refused, without a request and without being repeated.
 
+use handler::{
+    failure::{Failure, Remedy},
+    outbound_credential::Kind,
+};
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
 
 use crate::{
     forger::{Forger, jwt, principal, quotes},
+    openid_provider,
     support::{damaged, json, text},
 };
 
@@ -138,4 +143,24 @@ fn a_jose_header_of_any_content_is_refused() {
         let (_, requests) = forger.discreet_refusal(&forger.headers(&token));
         prop_assert!(requests == 0 || name == "kid");
     });
+}
+
+#[test]
+fn keys_are_not_fetched_over_plain_http_from_elsewhere_and_the_operator_is_told() {
+    for elsewhere in [
+        "http://keys.example/",
+        "http://169.254.255.2:8081/msi/token",
+    ] {
+        let authority = openid_provider::start_with_keys_at(Some(elsewhere));
+        let forger = Forger::before(authority);
+        let (error, _) = forger.refusal(&forger.headers(&forger.token()));
+        assert_eq!(error.kind(), &Kind::Insecure, "{error}");
+        let failure = Failure::from(error);
+        assert_eq!(failure.remedy(), Remedy::Operator);
+        assert!(
+            failure
+                .action()
+                .is_some_and(|action| action.contains("AZURE_AUTHORITY_HOST"))
+        );
+    }
 }

@@ -31,7 +31,14 @@ pub struct Forger {
 impl Forger {
     /// A forger before a handler that knows its tenant's key already.
     pub fn start() -> Self {
-        let authority = openid_provider::start();
+        let forger = Self::before(openid_provider::start());
+        let (error, _) = forger.refusal(&forger.headers(&forger.token()));
+        assert_eq!(error.detail(), "the token's signature is wrong");
+        forger
+    }
+
+    /// A forger before a handler that has yet to ask `authority` for the key.
+    pub fn before(authority: String) -> Self {
         let settings = Settings::from_lookup(|name| match name {
             names::PORT => Some("1".into()),
             names::IDENTITY_ENDPOINT => Some("http://127.0.0.1:1/".into()),
@@ -42,14 +49,11 @@ impl Forger {
             _ => None,
         })
         .unwrap();
-        let forger = Self {
+        Self {
             runtime: Runtime::new().unwrap(),
             credentials: OutboundCredentials::new(&settings),
             issuer: openid_provider::issuer(&authority),
-        };
-        let (error, _) = forger.refusal(&forger.headers(&forger.token()));
-        assert_eq!(error.detail(), "the token's signature is wrong");
-        forger
+        }
     }
 
     /// The JOSE header of a token that would be accepted with a signature.

@@ -13,13 +13,19 @@ pub const KEY_ID: &str = "key-1";
 
 /// Starts to serve the tenant's metadata and key on this machine; gives the authority.
 pub fn start() -> String {
+    start_with_keys_at(None)
+}
+
+/// As [`start`]; the metadata names `keys_at` as the address of the key.
+pub fn start_with_keys_at(keys_at: Option<&str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let authority = format!("http://{}", listener.local_addr().unwrap());
     let issuer = issuer(&authority);
+    let keys_at = keys_at.map_or_else(|| format!("{issuer}/keys"), str::to_owned);
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
             // A client that goes away is none of the others' business.
-            let _ = answer(connection, &issuer);
+            let _ = answer(connection, &issuer, &keys_at);
         }
     });
     authority
@@ -30,7 +36,7 @@ pub fn issuer(authority: &str) -> String {
     format!("{authority}/{TENANT}/v2.0")
 }
 
-fn answer(mut connection: TcpStream, issuer: &str) -> std::io::Result<()> {
+fn answer(mut connection: TcpStream, issuer: &str, keys_at: &str) -> std::io::Result<()> {
     let mut lines = BufReader::new(connection.try_clone()?).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
     while lines
@@ -39,7 +45,7 @@ fn answer(mut connection: TcpStream, issuer: &str) -> std::io::Result<()> {
         .is_some_and(|header| !header.is_empty())
     {}
     let body = if request.contains("/.well-known/openid-configuration") {
-        metadata(issuer)
+        metadata(issuer, keys_at)
     } else {
         keys()
     };
@@ -50,9 +56,9 @@ fn answer(mut connection: TcpStream, issuer: &str) -> std::io::Result<()> {
     )
 }
 
-fn metadata(issuer: &str) -> String {
+fn metadata(issuer: &str, keys_at: &str) -> String {
     format!(
-        r#"{{"issuer":"{issuer}","authorization_endpoint":"{issuer}/authorize","jwks_uri":"{issuer}/keys",
+        r#"{{"issuer":"{issuer}","authorization_endpoint":"{issuer}/authorize","jwks_uri":"{keys_at}",
             "response_types_supported":["code"],"subject_types_supported":["pairwise"],
             "id_token_signing_alg_values_supported":["RS256"]}}"#
     )
