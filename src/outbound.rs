@@ -35,7 +35,7 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// How long one request may take.
 pub const HOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a fetch may take that several calls wait for.
-const SHARED_FETCH_TIME: Duration = HOP_TIMEOUT.saturating_mul(2);
+pub const SHARED_FETCH_TIME: Duration = HOP_TIMEOUT.saturating_mul(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// What a repeated request needs to be worth sending.
 const LEAST_TIME_FOR_A_RETRY: Duration = Duration::from_millis(500);
