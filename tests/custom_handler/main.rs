@@ -7,5 +7,6 @@ mod envelopes;
 mod local_callers;
 mod mishaps;
 mod only_the_host;
+mod panics;
 mod support;
 mod transports;
