@@ -31,7 +31,6 @@ use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, Error, HttpResponse, guard};
-use futures_util::StreamExt as _;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
@@ -357,9 +356,7 @@ fn serve(
 }
 
 /// The answer of a host that is down: a text without a type, in chunks.
-async fn not_running(mut payload: web::Payload) -> HttpResponse {
-    // Unread, the body would cost the client its connection.
-    while let Some(Ok(_)) = payload.next().await {}
+async fn not_running() -> HttpResponse {
     let text =
         async { Ok::<_, actix_web::Error>(Bytes::from_static(b"Function host is not running.")) };
     let mut response =

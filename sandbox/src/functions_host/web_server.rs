@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::HOST;
+use actix_web::http::header::{CONTENT_LENGTH, HOST};
 use actix_web::middleware::Next;
 use actix_web::rt::net::{ActixStream, Ready, TcpStream};
-use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::web::Bytes;
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -27,6 +28,9 @@ const MAX_HEADERS_SIZE: usize = 32 * 1024;
 
 /// The most headers that a request may have.
 const MAX_HEADERS: usize = 100;
+
+/// The largest body that a request may have, in bytes.
+pub(super) const MAX_BODY: usize = 100 * 1024 * 1024;
 
 /// More than any head that actix-web reads.
 const MAX_HEAD: usize = 256 * 1024;
@@ -50,7 +54,7 @@ pub(super) struct AnswersAnyHost(pub bool);
 
 /// Refuses what Kestrel refuses before anybody looks at the request, and foreign host names.
 pub(super) async fn limit(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let head = request
@@ -75,7 +79,26 @@ pub(super) async fn limit(
         return Ok(request.into_response(response));
     }
     request.extensions_mut().insert(head);
+    match body(&mut request).await {
+        Some(body) => request.set_payload(Payload::from(body)),
+        None => {
+            let response = HttpResponse::InternalServerError().force_close().finish();
+            return Ok(request.into_response(response));
+        }
+    }
     Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// Reads the whole body before anybody answers, since actix-web closes the connection of a request
+/// whose body nobody reads, and Kestrel does not. `None` is a body that is too large or breaks off.
+async fn body(request: &mut ServiceRequest) -> Option<Bytes> {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > MAX_BODY) {
+        return None;
+    }
+    let payload = request.extract::<web::Payload>().await.ok()?;
+    payload.to_bytes_limited(MAX_BODY).await.ok()?.ok()
 }
 
 fn is_foreign(request: &ServiceRequest) -> bool {

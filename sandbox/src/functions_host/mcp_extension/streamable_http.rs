@@ -15,10 +15,7 @@ use super::McpExtension;
 use super::client_state::{Refusal, Session};
 use super::json_rpc::{self, Message, Unreadable};
 use crate::functions_host::invocation::{Client, Transport};
-use crate::functions_host::web_server::client_headers;
-
-/// The largest request that the host takes, in bytes.
-const MAX_BODY: usize = 100 * 1024 * 1024;
+use crate::functions_host::web_server::{MAX_BODY, client_headers};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -128,25 +125,13 @@ pub(super) async fn message(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<Option<Message>, HttpResponse> {
-    let too_large = request
-        .headers()
-        .get("content-length")
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
-        .is_some_and(|length| length > MAX_BODY);
-    if too_large {
-        return Err(close());
-    }
     let encoding = encoding(request).ok_or_else(|| HttpResponse::InternalServerError().finish())?;
     let body = match payload.to_bytes_limited(MAX_BODY).await {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) | Err(_) => return Err(close()),
+        Ok(Err(_)) | Err(_) => return Err(HttpResponse::InternalServerError().finish()),
     };
     let (text, _) = encoding.decode_with_bom_removal(&body);
     json_rpc::read(&text).map_err(|Unreadable| HttpResponse::InternalServerError().finish())
-}
-
-fn close() -> HttpResponse {
-    HttpResponse::InternalServerError().force_close().finish()
 }
 
 /// The character set of a JSON body; `None` where the body is not JSON.
