@@ -214,6 +214,7 @@ pub async fn scripted_handler() -> io::Result<()> {
     let answer = || async { HttpResponse::Ok().json(json!({ "ReturnValue": "ok" })) };
     HttpServer::new(move || App::new().default_service(web::to(answer)))
         .workers(1)
+        .disable_signals()
         .bind((Ipv4Addr::LOCALHOST, port))?
         .run()
         .await

@@ -436,6 +436,8 @@ async fn run(
     let end = loop {
         tokio::select! {
             status = child.wait(), if !has_left => {
+                // From now on calls wait for the next process.
+                shared.status.send_modify(|status| status.phase = Phase::Starting);
                 // What it wrote last is still on its way; a child of its own could hold the pipe
                 // open for ever.
                 for pump in [&mut stdout, &mut stderr].into_iter().filter_map(Option::as_mut) {
