@@ -157,10 +157,12 @@ async fn build_handler(app_root: &Path) -> Result<PathBuf, String> {
         .args(["build", "--bin", "handler"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(app_root)
-        .stderr(Stdio::inherit())
-        .output()
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?
+        .wait_with_output()
         .await
-        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+        .map_err(|error| format!("cargo is lost: {error}"))?;
     if !output.status.success() {
         return Err(
             "the handler does not build: cargo says above what is wrong with it. \

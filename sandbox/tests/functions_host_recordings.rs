@@ -2,15 +2,42 @@
 //! sandbox by its own command.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use sandbox::functions_host::{AppFiles, AppFilesError, Platform};
+use serde_json::Value;
+use uuid::Uuid;
+
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings")
+}
+
+fn recording(file: &str) -> Value {
+    let text = fs::read_to_string(recordings().join("mcp-extension").join(file)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A recorded app's files as the sandbox reads them.
+fn app(name: &str) -> Result<AppFiles, AppFilesError> {
+    let folder = std::env::temp_dir().join(format!("sandbox-test-{}", Uuid::new_v4().simple()));
+    for (file, content) in recording("apps.json")[name].as_object().unwrap() {
+        let file = folder.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, content.to_string()).unwrap();
+    }
+    let disabled = ("AzureWebJobs.DisabledSetting.Disabled", "true");
+    let app = AppFiles::load_with_settings(&folder, Platform::Azure, [disabled]);
+    fs::remove_dir_all(folder).unwrap();
+    app
+}
 
 /// What the command says of these cases.
 fn replay(group: &str) -> (bool, String) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings/functions-host");
     let output = Command::new(env!("CARGO_BIN_EXE_sandbox"))
         .arg("replay")
-        .arg(folder)
+        .arg(recordings().join("functions-host"))
         .args(["--group", group])
         .output()
         .unwrap();
@@ -47,4 +74,47 @@ fn custom_handler_options_do_what_they_do_on_the_real_host() {
     let (is_same, said) = replay("options");
     assert!(is_same, "{said}");
     assert!(said.ends_with("17 cases, 0 differ\n"), "{said}");
+}
+
+#[test]
+fn the_functions_are_those_that_the_real_host_takes() {
+    /// The names that a list of the real host held.
+    fn recorded(file: &str, list: &str) -> Vec<String> {
+        let answer = recording(file);
+        let message = answer["response"]["sse"][0]["data"].as_str().unwrap();
+        let message: Value = serde_json::from_str(message).unwrap();
+        let entries = message["result"][list].as_array().unwrap();
+        let name = |entry: &Value| entry["name"].as_str().unwrap().to_owned();
+        entries.iter().map(name).collect()
+    }
+    let app = app("odd").unwrap();
+    let tools: Vec<_> = app.functions.iter().map(|tool| &tool.tool_name).collect();
+    let resources: Vec<_> = app.resources.iter().map(|one| &one.resource_name).collect();
+    let prompts: Vec<_> = app
+        .prompts
+        .iter()
+        .map(|prompt| &prompt.prompt_name)
+        .collect();
+    for (ours, file, list) in [
+        (tools, "odd/tools-list.json", "tools"),
+        (resources, "odd/resources-list.json", "resources"),
+        (prompts, "odd/prompts-list.json", "prompts"),
+    ] {
+        assert_eq!(ours, recorded(file, list).iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_apps_that_keep_the_host_down_are_those_that_keep_the_real_one_down() {
+    let cases: Vec<_> = fs::read_dir(recordings().join("mcp-extension/fatal"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(cases.len(), 13);
+    for file in cases {
+        let case = file.strip_suffix(".json").unwrap();
+        let is_down = recording(&format!("fatal/{file}"))["response"]["status"] == 503;
+        let app = app(&format!("fatal-{case}"));
+        assert_eq!(app.is_err(), is_down, "{case}: {app:?}");
+    }
 }

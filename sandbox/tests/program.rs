@@ -422,6 +422,89 @@ fn a_handler_that_does_not_build_is_told_by_cargo_and_by_the_sandbox() {
     );
 }
 
+/// A tool of the same name as HelloTool.
+fn add_twin(app: &TestApp) {
+    fs::create_dir(app.0.join("Twin")).unwrap();
+    fs::copy(
+        app.0.join("HelloTool/function.json"),
+        app.0.join("Twin/function.json"),
+    )
+    .unwrap();
+}
+
+#[test]
+fn an_app_that_keeps_the_host_down_is_refused_in_clear_words() {
+    let app = TestApp::new();
+    add_twin(&app);
+    let output = app.program(&["--no-build"]).output().unwrap();
+    assert!(!output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("Twin/function.json: bindings: toolName: \"HelloTool\" is also the tool"),
+        "{told}"
+    );
+}
+
+#[actix_web::test]
+async fn an_app_that_keeps_the_host_down_is_answered_with_503_as_in_azure() {
+    let app = TestApp::new();
+    add_twin(&app);
+    let mut program = app.start(&["--as-azure", "--profile", "local"]);
+    let banner = program.banner();
+    let response = get(value(&banner, "MCP endpoint")).await;
+    assert_eq!(response.status(), 503);
+    let body = response.text().await.unwrap();
+    assert_eq!(body, "Function host is not running.");
+    let told = "the Functions host does not start: Twin/function.json";
+    assert!(banner.join("\n").contains(told), "{banner:?}");
+}
+
+#[test]
+fn a_function_that_the_host_leaves_out_is_told_to_people_and_programs() {
+    let app = TestApp::new();
+    fs::create_dir(app.0.join("Silent")).unwrap();
+    let function = fs::read_to_string(app.0.join("HelloTool/function.json")).unwrap();
+    app.write(
+        "Silent/function.json",
+        &function.replace("\"description\"", "\"d\""),
+    );
+    let told = "the host leaves Silent out: Silent/function.json: bindings[0].description";
+
+    let banner = app.start(&["--quiet"]).banner();
+    assert!(banner.join("\n").contains(told), "{banner:?}");
+
+    let mut program = app.start(&["--json"]);
+    assert_eq!(program.json_line()["event"], "ready");
+    let event = program.json_line();
+    assert_eq!(event["event"], "app_problem");
+    assert!(
+        event["problem"].as_str().unwrap().starts_with(told),
+        "{event}"
+    );
+}
+
+#[test]
+fn the_program_ends_with_its_host_when_the_handler_has_failed_too_often() {
+    let app = TestApp::new();
+    let host = fs::read_to_string(app.0.join("host.json")).unwrap();
+    let mut host: Value = serde_json::from_str(&host).unwrap();
+    // It ends at once, since it finds no such test.
+    host["customHandler"]["description"]["arguments"] = json!(["--no-such-option"]);
+    app.write("host.json", &host.to_string());
+
+    let output = app.program(&["--no-build"]).output().unwrap();
+    assert!(!output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("the handler did not start"), "{told}");
+
+    let mut program = app.program(&["--no-build", "--as-azure"]).spawn().unwrap();
+    let status = program.wait().unwrap();
+    assert!(status.success());
+    let mut told = String::new();
+    program.stderr.unwrap().read_to_string(&mut told).unwrap();
+    assert!(told.contains("the Functions host has ended"), "{told}");
+}
+
 #[test]
 fn a_folder_without_a_function_app_is_named() {
     let app = TestApp::new();
@@ -442,6 +525,8 @@ fn the_help_tells_of_every_option_and_gives_examples() {
         "--tls",
         "--identifier-uri",
         "--lenient-resource",
+        "--as-azure",
+        "replay",
         "--quiet",
         "--json",
         "token",
