@@ -419,13 +419,21 @@ fn local_environment(
 }
 
 /// What Core Tools set for the host, which the handler inherits.
-fn core_tools_variables(app_root: &Path) -> [(&'static str, String); 5] {
+fn core_tools_variables(app_root: &Path) -> [(&'static str, String); 6] {
+    // They also fetch extension bundles, and keep them here.
+    let bundles = std::env::home_dir()
+        .unwrap_or_default()
+        .join(".azure-functions-core-tools/Functions/ExtensionBundles");
     [
         ("AZURE_FUNCTIONS_ENVIRONMENT", "Development".to_owned()),
         ("AzureWebJobsScriptRoot", app_root.display().to_string()),
         (
             "AzureFunctionsJobHost__SequentialRestart",
             "true".to_owned(),
+        ),
+        (
+            "AzureFunctionsJobHost__extensionBundle__downloadPath",
+            bundles.display().to_string(),
         ),
         (
             "AzureFunctionsJobHost__extensionBundle__ensureLatest",

@@ -161,9 +161,12 @@ async fn try_request(url: &str, method: &str, params: Value) -> reqwest::Result<
 
 /// Calls HelloTool and gives its text.
 async fn call(host: &FunctionsHost, order: &str) -> String {
+    call_at(&host.mcp_url(), order).await
+}
+
+async fn call_at(url: &str, order: &str) -> String {
     let params = json!({ "name": "HelloTool", "arguments": { "do": order } });
-    let url = host.mcp_url();
-    let answer = try_request(&url, "tools/call", params).await.unwrap();
+    let answer = try_request(url, "tools/call", params).await.unwrap();
     let text = &answer["result"]["content"][0]["text"];
     text.as_str()
         .unwrap_or_else(|| panic!("{answer}"))
@@ -264,6 +267,10 @@ async fn obey(request: HttpRequest, body: Bytes) -> HttpResponse {
             std::future::pending().await
         }
         ("hang", _) => std::future::pending().await,
+        ("env", name) => {
+            let value = std::env::var(name).unwrap_or_else(|_| "(not set)".to_owned());
+            return HttpResponse::Ok().json(json!({ "ReturnValue": value }));
+        }
         ("wait", milliseconds) => {
             tokio::time::sleep(Duration::from_millis(milliseconds.parse().unwrap())).await;
         }
@@ -616,5 +623,59 @@ async fn local_settings_count_on_a_laptop_and_not_in_azure() {
         .await
         .unwrap();
         assert_eq!(sandbox.app().unwrap().host.mcp.name, name);
+    }
+}
+
+#[actix_web::test]
+async fn the_handler_inherits_what_the_platform_or_core_tools_set_for_the_host() {
+    let app = TestApp::new();
+    app.write(
+        "local.settings.json",
+        &json!({
+            "IsEncrypted": false,
+            "Values": {
+                "FUNCTIONS_WORKER_RUNTIME": "custom",
+                "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+                "EMPTY": "",
+            },
+        }),
+    );
+    let root = app.0.display().to_string();
+    for (profile, variables) in [
+        (
+            Profile::Local,
+            vec![
+                ("AZURE_FUNCTIONS_ENVIRONMENT", "Development"),
+                ("AzureWebJobsScriptRoot", root.as_str()),
+                ("AzureWebJobsStorage", "UseDevelopmentStorage=true"),
+                ("AzureFunctionsJobHost__SequentialRestart", "true"),
+                ("EMPTY", "(not set)"),
+                ("WEBSITE_AUTH_ENABLED", "(not set)"),
+            ],
+        ),
+        (
+            Profile::Azure,
+            vec![
+                ("AZURE_FUNCTIONS_ENVIRONMENT", "(not set)"),
+                ("FUNCTIONS_WORKER_RUNTIME", "custom"),
+                ("WEBSITE_AUTH_ENABLED", "True"),
+                ("CONTAINER_NAME", "(not set)"),
+                ("AzureFunctionsJobHost__SequentialRestart", "(not set)"),
+            ],
+        ),
+    ] {
+        let sandbox = Sandbox::start(SandboxOptions {
+            profile,
+            ..options(&app)
+        })
+        .await
+        .unwrap();
+        let url = match profile {
+            Profile::Azure => url_with_key(&sandbox),
+            Profile::Local => sandbox.mcp_url(),
+        };
+        for (name, value) in variables {
+            assert_eq!(call_at(&url, &format!("env {name}")).await, value, "{name}");
+        }
     }
 }

@@ -221,8 +221,9 @@ impl HandlerProcess {
     /// What keeps it from being called; the host itself may not have noticed.
     pub async fn started(&self) -> Result<(), HandlerFailure> {
         let mut status = self.shared.status.subscribe();
-        let settled = status
-            .wait_for(|status| status.trouble.is_some() || matches!(status.phase, Phase::Ready));
+        let settled = status.wait_for(|status| {
+            status.trouble.is_some() || matches!(status.phase, Phase::Ready | Phase::Gone)
+        });
         match settled.await.map(|status| status.trouble.clone()) {
             Ok(Some(trouble)) => Err(trouble),
             _ => Ok(()),
