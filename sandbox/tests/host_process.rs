@@ -500,6 +500,20 @@ async fn a_host_that_is_stopped_finishes_its_calls_and_kills_its_handler() {
     assert!(!process.exists());
 }
 
+#[actix_web::test]
+async fn an_idle_connection_does_not_keep_a_host_from_stopping() {
+    let app = TestApp::new();
+    let host = app.start(&[]);
+    let client = loopback::client().unwrap();
+    // It keeps its connection.
+    let response = client.get(host.mcp_url().replace("/runtime/webhooks/mcp", "/"));
+    let response = response.send().await.unwrap();
+    assert!(response.status().is_success());
+    response.bytes().await.unwrap();
+    let drain = HostTimings::default().drain;
+    tokio::time::timeout(drain / 2, host.stop()).await.unwrap();
+}
+
 // The whole sandbox.
 
 fn options(app: &TestApp) -> SandboxOptions {

@@ -320,7 +320,10 @@ fn serve(
         }
         app.configure(|config| services(config))
     };
+    let builder = Server::build();
+    let stopping = builder.graceful_shutdown_signal();
     let connections = move || {
+        let stopping = stopping.clone();
         let app = app.clone()()
             .into_factory()
             .map_err(|error: Error| error.error_response());
@@ -329,6 +332,11 @@ fn serve(
             .keep_alive(Duration::from_secs(130))
             // A busy client may take its time over a connection that it has opened.
             .client_request_timeout(Duration::ZERO)
+            // When the host stops, idle connections are not waited for.
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
             .on_connect_ext(|connection: &Connection, extensions| {
                 extensions.insert(connection.heads());
             })
@@ -340,7 +348,7 @@ fn serve(
         })
         .and_then(http)
     };
-    let mut server = Server::build()
+    let mut server = builder
         .shutdown_timeout(timings.drain.as_secs())
         .workers(2)
         .disable_signals()
