@@ -45,7 +45,7 @@ fn the_key_gate_lets_in_whom_the_real_host_lets_in() {
 #[test]
 fn the_host_reads_a_handlers_answers_as_the_real_one_does() {
     let said = replay(&recordings(), &["--group", "answers.json"]);
-    assert_as_recorded(said, 46);
+    assert_as_recorded(said, 47);
 }
 
 #[cfg(unix)]

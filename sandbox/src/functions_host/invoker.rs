@@ -26,6 +26,9 @@ const HOST_VERSION: &str = "4.1037.0.0";
 /// How many redirects the host's HTTP client follows.
 const MAX_REDIRECTS: usize = 50;
 
+/// How long the host keeps a connection to the handler that it does not use.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(67);
+
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// The host's side of the connection to the handler.
@@ -49,7 +52,9 @@ impl Invoker {
             handler,
             platform,
             function_timeout,
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: Client::builder(TokioExecutor::new())
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .build(connector),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::app_folder::{AppFolder, KEY};
 use super::scripted_handler::{Answer, ScriptedHandler};
@@ -49,10 +50,34 @@ struct RowResponse {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     body: Option<String>,
+    /// A call and its cancellation by a notification.
+    call: Option<Exchange>,
+    cancel: Option<Exchange>,
 }
 
-/// Replays the rows that are one call and its answer. The others are about connections and the
-/// process, and have tests of their own.
+/// A request that was sent while another was under way.
+#[derive(Deserialize)]
+struct Exchange {
+    request: ExchangeRequest,
+    response: ExchangeResponse,
+}
+
+#[derive(Deserialize)]
+struct ExchangeRequest {
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct ExchangeResponse {
+    status: u16,
+    body: String,
+}
+
+/// How long a call lasts that is cancelled meanwhile.
+const CANCELLED_CALL: Duration = Duration::from_millis(600);
+
+/// Replays the rows that are requests and answers. The others are about connections and the end of
+/// the process, and have tests of their own.
 pub(super) async fn replay(file: &Path) -> io::Result<Vec<Outcome>> {
     let rows: Vec<Row> = super::read(file)?;
     let app = AppFolder::new(&json!({ "description": { "defaultExecutablePath": "handler" } }))?;
@@ -72,13 +97,33 @@ pub(super) async fn replay(file: &Path) -> io::Result<Vec<Outcome>> {
 
     let mut outcomes = Vec::new();
     for row in rows {
-        let Some(answer) = &row.handler_answer else {
-            continue;
-        };
-        handler.answer_with(script(answer));
-        let differences = match call(&host).await {
-            Ok(received) => row.response.compare(&received),
-            Err(error) => vec![format!("no response: {error}")],
+        let differences = match (&row.handler_answer, &row.response) {
+            (Some(answer), response) => {
+                handler.answer_with(script(answer));
+                match post(&host, &call()).await {
+                    Ok(received) => response.compare(&received),
+                    Err(error) => vec![format!("no response: {error}")],
+                }
+            }
+            (
+                None,
+                RowResponse {
+                    call: Some(call),
+                    cancel: Some(cancel),
+                    ..
+                },
+            ) => {
+                let later = Answer::Later(CANCELLED_CALL, Box::new(Answer::returning("ok")));
+                handler.answer_with([later]);
+                let (first, second) = tokio::join!(post(&host, &call.request.body), async {
+                    sleep(CANCELLED_CALL / 3).await;
+                    post(&host, &cancel.request.body).await
+                });
+                let mut differences = call.response.compare(&first?);
+                differences.extend(cancel.response.compare(&second?));
+                differences
+            }
+            (None, _) => continue,
         };
         outcomes.push(Outcome {
             case: format!("answers.json/{}", row.case),
@@ -125,14 +170,17 @@ fn script(answer: &HandlerAnswer) -> Vec<Answer> {
     }
 }
 
-async fn call(host: &FunctionsHost) -> io::Result<client::Received> {
-    let body = json!({
+fn call() -> String {
+    json!({
         "jsonrpc": "2.0",
         "id": 1,
         "method": "tools/call",
         "params": { "name": "Echo", "arguments": {} },
     })
-    .to_string();
+    .to_string()
+}
+
+async fn post(host: &FunctionsHost, body: &str) -> io::Result<client::Received> {
     let head = format!(
         "POST /runtime/webhooks/mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Accept: application/json, text/event-stream\r\nx-functions-key: {KEY}\r\n\
@@ -140,6 +188,19 @@ async fn call(host: &FunctionsHost) -> io::Result<client::Received> {
         body.len()
     );
     client::exchange(host.address(), head.as_bytes(), body.as_bytes(), "POST").await
+}
+
+impl ExchangeResponse {
+    fn compare(&self, received: &client::Received) -> Vec<String> {
+        let body = String::from_utf8_lossy(&received.body);
+        if (self.status, self.body.as_str()) == (received.status, &body) {
+            return Vec::new();
+        }
+        vec![format!(
+            "status {} and {:?}, got {} and {body:?}",
+            self.status, self.body, received.status
+        )]
+    }
 }
 
 impl RowResponse {

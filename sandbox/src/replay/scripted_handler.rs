@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 /// A request that reached the handler.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub(super) enum Answer {
         headers: Vec<String>,
         body: Vec<u8>,
     },
+    /// Answers after some time.
+    Later(Duration, Box<Answer>),
     /// Never answers.
     None,
     /// Closes the connection.
@@ -126,8 +130,15 @@ async fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> io::Result<()> 
             script.received.push(request);
             answer
         };
+        let answer = match answer {
+            Answer::Later(delay, answer) => {
+                sleep(delay).await;
+                *answer
+            }
+            answer => answer,
+        };
         match answer {
-            Answer::Close => return Ok(()),
+            Answer::Close | Answer::Later(..) => return Ok(()),
             Answer::None => std::future::pending().await,
             Answer::Response {
                 status,
