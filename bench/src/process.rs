@@ -67,11 +67,15 @@ impl Process {
 
     /// Whether `GET /` is answered with success.
     fn answers(&self) -> bool {
-        const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         const SUCCESS: &[u8] = b"HTTP/1.1 200";
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {}:{}\r\nConnection: close\r\n\r\n",
+            Ipv4Addr::LOCALHOST,
+            self.port
+        );
         let answer = || {
             let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-            connection.write_all(REQUEST)?;
+            connection.write_all(request.as_bytes())?;
             let mut status = [0; SUCCESS.len()];
             connection.read_exact(&mut status)?;
             io::Result::Ok(status == SUCCESS)
