@@ -130,7 +130,7 @@ pub struct TokenArguments {
 pub struct ReplayArguments {
     /// Folder of recordings, such as sandbox/recordings
     pub folder: PathBuf,
-    /// Replay this group alone, such as `answers` or `key-gate`; can be repeated
+    /// Replay this group alone, such as `sse` or `key-gate.json`; can be repeated
     #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
     /// File that says where the sandbox differs on purpose, instead of its own

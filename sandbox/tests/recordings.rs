@@ -93,3 +93,9 @@ fn a_folder_without_recordings_is_no_success() {
     let (is_expected, said) = replay(&recordings().join("telemetry"), &[]);
     assert!(!is_expected, "{said}");
 }
+
+#[test]
+fn a_group_that_no_recording_belongs_to_is_no_success() {
+    let (is_expected, said) = replay(&recordings(), &["--group", "accept", "--group", "key-gate"]);
+    assert!(!is_expected, "{said}");
+}

@@ -98,7 +98,7 @@ impl Report {
 /// Replays the recordings below `folder`, or those of `groups` alone. Needs a tokio runtime.
 ///
 /// # Errors
-/// A folder that holds no recordings, and recordings that cannot be read.
+/// A folder that holds no recordings or no such group, and recordings that cannot be read.
 pub async fn replay(
     folder: &Path,
     groups: &[String],
@@ -125,6 +125,19 @@ pub async fn replay(
             _ => continue,
         }
         has_recordings = true;
+    }
+    for group in groups {
+        let prefix = format!("{group}/");
+        if !outcomes.iter().any(|one| one.case.starts_with(&prefix)) {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!(
+                    "{} has no group {group:?}: a group is a folder beside apps.json, such as sse, or a file of the \
+                     host, such as key-gate.json",
+                    folder.display()
+                ),
+            ));
+        }
     }
     if !has_recordings {
         return Err(io::Error::new(
