@@ -19,6 +19,7 @@ mod outages;
 mod permissions;
 mod process;
 mod proxies;
+mod recorded_host;
 mod sign_in;
 mod signals;
 mod soak;
