@@ -10,7 +10,7 @@
 //! | [`server`] | the HTTP server that the host calls |
 //! | `only_the_host`, `call_bodies` | who may call it, and how much at once |
 //! | [`custom_handler`] | the envelope around a call and its answer |
-//! | [`outbound_credential`] | as whom a tool calls other services |
+//! | [`outbound_credential`] | the identity that tools act as |
 //! | [`local_run`] | who may call tools that act as the developer |
 //! | [`graph`] | Microsoft Graph |
 //! | [`outbound`] | the rules for every outbound request |

@@ -72,7 +72,7 @@ const MCP_ENDPOINT: &str = "/runtime/webhooks/mcp";
 pub struct Settings {
     /// The loopback port to listen on.
     pub port: u16,
-    /// As whom tools call other services.
+    /// The identity that tools act as.
     pub identity: Identity,
     /// Microsoft Graph's root.
     pub graph: Url,
@@ -82,7 +82,7 @@ pub struct Settings {
     pub log_level: Level,
 }
 
-/// As whom tools call other services.
+/// The identity that tools act as.
 #[derive(Clone, Debug)]
 pub enum Identity {
     /// As the developer who is signed in to a command-line tool.

@@ -54,7 +54,7 @@ pub struct ToolContext {
     pub invocation_id: String,
     /// The MCP session, when the client sent one.
     pub session_id: Option<String>,
-    /// As whom the tool acts.
+    /// The identity that the tool acts as.
     pub(crate) credential: Arc<OutboundCredential>,
     /// Microsoft Graph with that credential.
     pub(crate) graph: GraphClient,

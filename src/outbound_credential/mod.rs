@@ -1,4 +1,4 @@
-//! As whom a tool calls other services: the user who called it, or the developer on a local run.
+//! The identity that tools act as: the user who called, or the developer on a local run.
 
 mod app_service_auth;
 mod client_assertion;
