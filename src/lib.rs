@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`tools`] | the tools; yours go here |
 //! | [`mcp`] | what a tool, a tool call and a tool result are |
+//! | [`run()`] | all of an app's `main` |
 //! | [`server`] | the HTTP server that the host calls |
 //! | `only_the_host`, `call_bodies` | who may call it, and how much at once |
 //! | [`custom_handler`] | the envelope around a call and its answer |
@@ -31,7 +32,10 @@ pub mod mcp;
 mod only_the_host;
 pub mod outbound;
 pub mod outbound_credential;
+mod run;
 pub mod server;
 pub mod settings;
 pub mod telemetry;
 pub mod tools;
+
+pub use run::run;

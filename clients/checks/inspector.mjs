@@ -26,7 +26,7 @@ async function headersOf(person) {
 async function lists(sandbox, headers) {
   // Reports what some clients and models make trouble with in a tool's schemas, too.
   const { tools } = await succeed(sandbox, headers, [...LIST, '--strict']);
-  assert.deepEqual(tools.map((tool) => tool.name), ['HelloTool']);
+  assert.ok(tools.some((tool) => tool.name === 'HelloTool'));
 }
 
 async function greets(name, email, sandbox, headers) {

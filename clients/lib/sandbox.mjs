@@ -9,7 +9,7 @@ export const apiIdentifier = sandbox('API_IDENTIFIER');
 /** A sandbox that runs as `func start` does: without either. */
 export const local = sandbox('LOCAL');
 
-/** As {@link azure}, with the tools of the conformance suite in place of the app's. */
+/** As {@link azure}, with the tools of the conformance suite in place of the test app's. */
 export const conformance = sandbox('CONFORMANCE');
 
 function sandbox(name) {

@@ -1,8 +1,8 @@
 //! What the fuzz targets share with the property tests.
 
-#[path = "../../tests/properties/forger.rs"]
+#[path = "../../tests/app/tests/properties/forger.rs"]
 pub mod forger;
-#[path = "../../tests/properties/openid_provider.rs"]
+#[path = "../../tests/app/tests/properties/openid_provider.rs"]
 pub mod openid_provider;
 
 /// Longer than all that a refusal says of itself, shorter than what it could quote.

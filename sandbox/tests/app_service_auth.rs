@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 const KEY: &str = "the system key";
 
-/// The app of this repository with its authentication, and a browser.
+/// An app with its authentication, and a browser.
 struct Setup {
     cloud: Arc<Cloud>,
     host: FunctionsHost,
@@ -47,8 +47,8 @@ impl Setup {
         });
         let cloud = Arc::new(cloud.await.unwrap());
 
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let app = AppFiles::load(root).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/app");
+        let app = AppFiles::load(&root).unwrap();
         let mut options = FunctionsHostOptions::new(app, fake_handler()).unwrap();
         let port = options.listener.local_addr().unwrap().port();
         options.authentication =

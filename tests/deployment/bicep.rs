@@ -82,6 +82,11 @@ impl File {
         self.declarations("output_declaration")
     }
 
+    /// The variables.
+    pub fn variables(&self) -> Vec<Declaration<'_>> {
+        self.declarations("variable_declaration")
+    }
+
     /// The modules.
     pub fn modules(&self) -> Vec<Declaration<'_>> {
         self.declarations("module_declaration")

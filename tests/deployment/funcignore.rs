@@ -163,7 +163,7 @@ fn to_core_tools_an_exception_for_folders_is_one_for_all_files_in_them() {
     for file in [".azure/dev/.env", "src/main.rs", "target/debug/handler"] {
         assert!(packed.contains(file), "{file}");
     }
-    assert!(packed.len() > 200, "{}", packed.len());
+    assert!(packed.len() > files.len() / 2, "{}", packed.len());
 }
 
 /// The rule that Core Tools 4.14.0 and git were seen to read alike: it wants folders whose names end in `Tool`.

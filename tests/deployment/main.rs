@@ -1,5 +1,6 @@
-//! What azd, Bicep, VS Code and readers of the documentation find in this repository: the parts agree with each other and
-//! with the handler.
+//! What azd, Bicep and VS Code find in this repository: the parts agree with each other and with the handler.
+//!
+//! What an app adds of its own, such as settings, parameters, outputs, services and hooks, is none of these tests' concern.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,12 +10,9 @@ mod bicep;
 mod clouds;
 mod declarations;
 mod funcignore;
-mod links;
 mod outputs;
 mod parameters;
-mod troubleshooting;
 mod vs_code;
-mod words_of_others;
 
 use std::{fs, path::Path};
 

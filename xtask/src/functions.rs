@@ -6,13 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use handler::{mcp::function_json::function_json, tools};
+use handler::mcp::{function_json::function_json, tool::ToolDefinition};
 
 const FILE: &str = "function.json";
 
 /// Makes the files what the tools' definitions demand.
-pub fn write(root: &Path) -> Result<(), Box<dyn Error>> {
-    for (path, text) in wanted(root)? {
+pub fn write(root: &Path, tools: &[ToolDefinition]) -> Result<(), Box<dyn Error>> {
+    for (path, text) in wanted(root, tools)? {
         if fs::read_to_string(&path).is_ok_and(|present| present == text) {
             continue;
         }
@@ -20,7 +20,7 @@ pub fn write(root: &Path) -> Result<(), Box<dyn Error>> {
         fs::write(&path, text)?;
         println!("wrote {}", shown(root, &path));
     }
-    for path in superfluous(root)? {
+    for path in superfluous(root, tools)? {
         fs::remove_file(&path)?;
         println!("removed {}", shown(root, &path));
         // The folder goes too, unless it holds something else.
@@ -30,13 +30,13 @@ pub fn write(root: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Fails when a file is missing, differs or belongs to no tool.
-pub fn check(root: &Path) -> Result<(), Box<dyn Error>> {
-    let mut wrong: Vec<_> = wanted(root)?
+pub fn check(root: &Path, tools: &[ToolDefinition]) -> Result<(), Box<dyn Error>> {
+    let mut wrong: Vec<_> = wanted(root, tools)?
         .into_iter()
         .filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text))
         .map(|(path, _)| path)
         .collect();
-    wrong.extend(superfluous(root)?);
+    wrong.extend(superfluous(root, tools)?);
     if wrong.is_empty() {
         return Ok(());
     }
@@ -48,23 +48,19 @@ pub fn check(root: &Path) -> Result<(), Box<dyn Error>> {
     .into())
 }
 
-fn wanted(root: &Path) -> Result<Vec<(PathBuf, String)>, Box<dyn Error>> {
-    tools::registry()
-        .definitions()
+fn wanted(root: &Path, tools: &[ToolDefinition]) -> Result<Vec<(PathBuf, String)>, Box<dyn Error>> {
+    tools
         .iter()
         .map(|tool| Ok((root.join(tool.name).join(FILE), function_json(tool)?)))
         .collect()
 }
 
 /// `function.json` files in folders that no tool owns.
-fn superfluous(root: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    let definitions = tools::registry().definitions();
+fn superfluous(root: &Path, tools: &[ToolDefinition]) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut files = Vec::new();
     for folder in fs::read_dir(root)? {
         let folder = folder?;
-        let is_tool = definitions
-            .iter()
-            .any(|tool| folder.file_name() == tool.name);
+        let is_tool = tools.iter().any(|tool| folder.file_name() == tool.name);
         let file = folder.path().join(FILE);
         if !is_tool && file.is_file() {
             files.push(file);

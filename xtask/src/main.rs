@@ -12,6 +12,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use handler::tools::registry;
 
 /// Maintenance commands of this repository.
 #[derive(Parser)]
@@ -58,8 +59,8 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Functions { check: false } => functions::write(&root()),
-        Command::Functions { check: true } => functions::check(&root()),
+        Command::Functions { check: false } => functions::write(&root(), &registry().definitions()),
+        Command::Functions { check: true } => functions::check(&root(), &registry().definitions()),
         Command::Package(arguments) => package::run(&root(), arguments),
         Command::Doctor(arguments) => doctor::run(&root(), arguments).await,
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask doctor` against the sandbox with the real handler.
+//! `cargo xtask doctor` against the sandbox with the test app.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,17 +9,16 @@ use tokio::process::Command;
 
 /// Starts the server, as in Azure.
 async fn start() -> Sandbox {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let xtask = Path::new(env!("CARGO_BIN_EXE_xtask"));
-    let handler = xtask.with_file_name(format!("handler{}", env::consts::EXE_SUFFIX));
+    let handler = xtask.with_file_name(format!("test-handler{}", env::consts::EXE_SUFFIX));
     // Tests of the whole workspace have built it already, and another build would have other features.
     if !handler.is_file() {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--bin", "handler"]).current_dir(root);
+        build.args(["build", "--package", "test-app"]);
         assert!(build.status().await.unwrap().success());
     }
     Sandbox::start(SandboxOptions {
-        app_root: root.to_owned(),
+        app_root: test_app::root().to_owned(),
         handler: Some(handler),
         ..SandboxOptions::default()
     })

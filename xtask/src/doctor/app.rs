@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use handler::settings::{Settings, names};
+use handler::{
+    mcp::tool::ToolDefinition,
+    settings::{Settings, names},
+};
 use sandbox::functions_host::AppFiles;
 
 use super::{azurite::Azurite, finding::Finding};
@@ -11,9 +14,9 @@ use crate::functions;
 /// The variable by which Core Tools start another executable than host.json names.
 const EXECUTABLE: &str = "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath";
 
-/// Checks the app at `root`, and the storage that it names.
-pub async fn check(root: &Path, azurite: &Azurite) -> Vec<Finding> {
-    let mut findings = vec![function_files(root)];
+/// Checks the app with these `tools` at `root`, and the storage that it names.
+pub async fn check(root: &Path, tools: &[ToolDefinition], azurite: &Azurite) -> Vec<Finding> {
+    let mut findings = vec![function_files(root, tools)];
     let app = match AppFiles::load(root) {
         Ok(app) => app,
         Err(error) => {
@@ -38,8 +41,8 @@ pub async fn check(root: &Path, azurite: &Azurite) -> Vec<Finding> {
     findings
 }
 
-fn function_files(root: &Path) -> Finding {
-    match functions::check(root) {
+fn function_files(root: &Path, tools: &[ToolDefinition]) -> Finding {
+    match functions::check(root, tools) {
         Ok(()) => Finding::ok("each tool has its function.json"),
         Err(error) => Finding::fail(error.to_string(), "cargo xtask functions"),
     }
@@ -81,30 +84,29 @@ fn handler(root: &Path, executable: &str) -> Finding {
 mod tests {
     use std::fs;
 
-    use handler::tools;
     use tempfile::TempDir;
+    use test_app::tools::registry;
 
     use super::*;
-    use crate::{
-        doctor::{
-            azurite::nowhere,
-            finding::{Verdict, assert_found},
-        },
-        root,
+    use crate::doctor::{
+        azurite::nowhere,
+        finding::{Verdict, assert_found},
     };
 
-    /// A copy of this app's files.
+    /// A copy of the test app's files, with the handler where an app has it.
     fn app() -> TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let tools = tools::registry().definitions();
+        let tools = registry().definitions();
         let functions = tools
             .iter()
             .map(|tool| format!("{}/function.json", tool.name));
         for name in functions.chain(["host.json".to_owned(), "local.settings.json".to_owned()]) {
             let copy = folder.path().join(&name);
             fs::create_dir_all(copy.parent().unwrap()).unwrap();
-            fs::copy(root().join(name), copy).unwrap();
+            fs::copy(test_app::root().join(name), copy).unwrap();
         }
+        let built = "../../target/debug/test-handler";
+        edit(&folder, "host.json", built, "target/debug/handler");
         folder
     }
 
@@ -116,15 +118,18 @@ mod tests {
         fs::write(path, text.replace(from, to)).unwrap();
     }
 
+    async fn examine(app: &TempDir) -> Vec<Finding> {
+        check(app.path(), &registry().definitions(), &nowhere()).await
+    }
+
     async fn assert_fault(app: &TempDir, text: &str, remedy: &str) {
-        let findings = check(app.path(), &nowhere()).await;
-        assert_found(&findings, Verdict::Fail, text, remedy);
+        assert_found(&examine(app).await, Verdict::Fail, text, remedy);
     }
 
     #[tokio::test]
     async fn nothing_is_wrong_with_this_app() {
         let app = app();
-        let findings = check(app.path(), &nowhere()).await;
+        let findings = examine(&app).await;
         assert!(
             findings
                 .iter()
@@ -139,7 +144,7 @@ mod tests {
         );
         fs::create_dir_all(app.path().join("target/debug")).unwrap();
         fs::write(app.path().join("target/debug/handler.exe"), "").unwrap();
-        let findings = check(app.path(), &nowhere()).await;
+        let findings = examine(&app).await;
         assert_found(
             &findings,
             Verdict::Warn,
@@ -147,14 +152,14 @@ mod tests {
             "must be target/debug/handler.exe",
         );
         fs::write(app.path().join("target/debug/handler"), "").unwrap();
-        let findings = check(app.path(), &nowhere()).await;
+        let findings = examine(&app).await;
         assert_found(&findings, Verdict::Ok, "the handler is built", "");
     }
 
     #[tokio::test]
     async fn a_tool_without_its_function_json_is_found() {
         let app = app();
-        let tool = tools::registry().definitions()[0].name;
+        let tool = registry().definitions()[0].name;
         fs::remove_file(app.path().join(tool).join("function.json")).unwrap();
         assert_fault(
             &app,
@@ -174,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn a_tool_that_the_host_leaves_out_is_found() {
         let app = app();
-        let tool = tools::registry().definitions()[0].name;
+        let tool = registry().definitions()[0].name;
         let file = format!("{tool}/function.json");
         edit(&app, &file, "\"description\"", "\"explanation\"");
         let fault = format!("the host leaves {tool} out: {file}: bindings[0].description");
@@ -221,7 +226,7 @@ mod tests {
             "UseDevelopmentStorage=true",
             "AccountName=a",
         );
-        let findings = check(app.path(), &nowhere()).await;
+        let findings = examine(&app).await;
         assert!(
             findings
                 .iter()

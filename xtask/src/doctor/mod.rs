@@ -8,6 +8,8 @@ mod tools;
 
 use std::{error::Error, path::Path};
 
+use handler::tools::registry;
+
 use self::{
     azurite::Azurite,
     finding::Verdict,
@@ -46,7 +48,8 @@ pub async fn run(root: &Path, arguments: Arguments) -> Result<(), Box<dyn Error>
             server.check(&credentials, scope.as_deref()).await
         }
         None => {
-            let mut findings = app::check(root, &Azurite::default()).await;
+            let mut findings =
+                app::check(root, &registry().definitions(), &Azurite::default()).await;
             findings.extend(tools::check(&programs));
             findings
         }

@@ -54,7 +54,7 @@ pub fn run(root: &Path, arguments: Arguments) -> Result<(), Box<dyn Error>> {
         let zip = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         return inspect(&zip, &path);
     }
-    functions::check(root)?;
+    functions::check(root, &tools::registry().definitions())?;
     let handler = zigbuild::build(root, &Programs::on_path(), arguments.target)?;
     let zip = archive::write(contents(root, fs::read(handler)?)?)?;
     let path = arguments.output.unwrap_or_else(|| root.join(PACKAGE));
@@ -161,9 +161,13 @@ mod tests {
         let inspection = inspection::inspect(&zip, &names(), HANDLER);
         assert_eq!(inspection.faults, [""; 0]);
         let lines = lines(&inspection);
+        let handler = lines.iter().find(|line| line.starts_with("handler "));
+        let columns: Vec<_> = handler.unwrap().split_whitespace().collect();
         assert_eq!(
-            lines[1],
-            "handler                  0755       64 B  statically linked"
+            columns,
+            "handler 0755 64 B statically linked"
+                .split(' ')
+                .collect::<Vec<_>>()
         );
     }
 

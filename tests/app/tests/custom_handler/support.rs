@@ -1,107 +1,16 @@
-//! A server with the tools of the tests, and the host's way to call it.
+//! A server with the tools of the test app, and the host's way to call it.
 
 use std::{net::TcpListener, time::Duration};
 
 use handler::{
-    failure::{Failure, Remedy},
-    mcp::tool::{NoArguments, Registry, Tool, ToolContext},
     server,
     settings::{Settings, names},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-
-/// Repeats its arguments.
-pub struct Echo;
-
-#[derive(Deserialize, Serialize, JsonSchema)]
-pub struct EchoArguments {
-    /// What to say.
-    greeting: String,
-    /// How often.
-    n: u32,
-    /// Anything.
-    nested: Option<Value>,
-}
-
-impl std::fmt::Display for EchoArguments {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.greeting.repeat(self.n as usize))
-    }
-}
-
-impl Tool for Echo {
-    const NAME: &'static str = "Echo";
-    const DESCRIPTION: &'static str = "Repeats its arguments.";
-    type Arguments = EchoArguments;
-    type Output = EchoArguments;
-
-    async fn call(
-        &self,
-        arguments: EchoArguments,
-        _: &ToolContext,
-    ) -> Result<EchoArguments, Failure> {
-        Ok(arguments)
-    }
-}
-
-/// Says in which invocation and session it runs.
-pub struct WhereAmI;
-
-#[derive(Serialize, JsonSchema)]
-pub struct Place {
-    invocation: String,
-    session: Option<String>,
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} in {:?}", self.invocation, self.session)
-    }
-}
-
-impl Tool for WhereAmI {
-    const NAME: &'static str = "WhereAmI";
-    const DESCRIPTION: &'static str = "Says in which invocation and session it runs.";
-    type Arguments = NoArguments;
-    type Output = Place;
-
-    async fn call(&self, _: NoArguments, context: &ToolContext) -> Result<Place, Failure> {
-        Ok(Place {
-            invocation: context.invocation_id.clone(),
-            session: context.session_id.clone(),
-        })
-    }
-}
-
-macro_rules! failing_tool {
-    ($name:ident, $body:expr) => {
-        pub struct $name;
-
-        impl Tool for $name {
-            const NAME: &'static str = stringify!($name);
-            const DESCRIPTION: &'static str = "Fails.";
-            type Arguments = NoArguments;
-            type Output = Place;
-
-            async fn call(&self, _: NoArguments, _: &ToolContext) -> Result<Place, Failure> {
-                $body
-            }
-        }
-    };
-}
-
-failing_tool!(
-    Refusing,
-    Err(Failure::new("closed", Remedy::User, "The shop is closed."))
-);
-failing_tool!(Panicking, panic!("a panic of the test"));
-failing_tool!(Endless, std::future::pending().await);
 
 /// A running server.
 pub struct Server {
@@ -125,13 +34,7 @@ impl Server {
             _ => None,
         })
         .unwrap();
-        let tools = Registry::new()
-            .with(Echo)
-            .with(WhereAmI)
-            .with(Refusing)
-            .with(Panicking)
-            .with(Endless);
-        tokio::spawn(server::run(settings, tools));
+        tokio::spawn(server::run(settings, test_app::tools::registry()));
         let server = Self {
             base: format!("http://127.0.0.1:{port}"),
             http: reqwest::Client::new(),

@@ -32,7 +32,8 @@ fn quotes() -> Vec<Quote> {
     quotes
 }
 
-/// The source code of the handler, the sandbox and the maintenance commands, with its string literals as they are printed.
+/// The source code of the handler, the sandbox and the maintenance commands, with its string literals as they are
+/// printed. What the app's tools say is theirs to explain.
 fn source() -> String {
     let mut source = String::new();
     for folder in ["src", "sandbox/src", "xtask/src"] {
@@ -49,6 +50,9 @@ fn source() -> String {
 fn append(folder: &Path, extension: &str, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path == root().join("src/tools") {
+            continue;
+        }
         if path.is_dir() {
             append(&path, extension, text);
         } else if path.extension().is_some_and(|found| found == extension) {

@@ -9,9 +9,13 @@ use reqwest::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::{App, root};
+use crate::support::App;
 
-const RECORDING: &str = "sandbox/recordings/functions-host/product.json";
+/// Relative to the test app.
+const RECORDING: &str = "../../sandbox/recordings/functions-host/product.json";
+
+/// The files of the app that was recorded, relative to the test app. The handler has the same HelloTool.
+const RECORDED_APP: &str = "tests/fixtures/recorded-app";
 
 /// Where people signed in to the recorded app, as the consent link has it.
 const RECORDED_ORIGIN: &str = "http://127.0.0.1:39567";
@@ -35,9 +39,14 @@ struct RecordedResponse {
 
 #[tokio::test]
 async fn clients_get_the_answers_that_they_got_from_this_handler_behind_the_real_host() {
-    let app = App::start().await;
+    let recorded_app = test_app::root().join(RECORDED_APP);
+    let app = App::with(|options| options.app_root.clone_from(&recorded_app)).await;
     // Whoever sends no token gets to the real host only where nothing else guards it.
-    let unguarded = App::with(|options| options.app_service_auth = false).await;
+    let unguarded = App::with(|options| {
+        options.app_root = recorded_app;
+        options.app_service_auth = false;
+    })
+    .await;
     let origin = app.sandbox.mcp_url().replace("/runtime/webhooks/mcp", "");
 
     let rows = rows_of("flex");
@@ -84,7 +93,7 @@ async fn clients_get_the_answers_that_they_got_from_this_handler_behind_the_real
 }
 
 fn rows_of(environment: &str) -> Vec<Row> {
-    let recording = fs::read(root().join(RECORDING)).unwrap();
+    let recording = fs::read(test_app::root().join(RECORDING)).unwrap();
     let rows: Vec<Value> = serde_json::from_slice(&recording).unwrap();
     let is_of = |row: &Value| row["case"].as_str().unwrap().split('.').next() == Some(environment);
     rows.into_iter()

@@ -1,4 +1,4 @@
-//! The handler as the Functions host meets it: its server in this process, with tools made for the tests.
+//! The handler as the Functions host meets it: its server in this process, with the tools of the test app.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

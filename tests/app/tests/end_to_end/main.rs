@@ -1,4 +1,4 @@
-//! The whole way: an MCP client, App Service Authentication, the Functions host, the real handler process, Entra ID
+//! The whole way: an MCP client, App Service Authentication, the Functions host, a handler process of the test app, Entra ID
 //! and Microsoft Graph, all of it on this machine.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

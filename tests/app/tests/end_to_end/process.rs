@@ -20,7 +20,7 @@ impl Process {
     /// Starts a handler as on a developer's machine that has no developer tools, and waits until it answers.
     pub async fn start() -> Self {
         let port = sandbox::loopback::free_port().unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_handler"))
+        let child = Command::new(env!("CARGO_BIN_EXE_test-handler"))
             .env_clear()
             .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
             .env("AZURE_FUNCTIONS_ENVIRONMENT", "Development")

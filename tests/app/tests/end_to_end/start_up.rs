@@ -13,7 +13,7 @@ use crate::support::PATIENCE;
 ///
 /// Exit code 200 would have the host start it again at once, for ever.
 fn start(variables: &[(&str, &str)]) -> (bool, String) {
-    let mut handler = Command::new(env!("CARGO_BIN_EXE_handler"))
+    let mut handler = Command::new(env!("CARGO_BIN_EXE_test-handler"))
         .env_clear()
         .envs(variables.iter().copied())
         .stdout(Stdio::null())

@@ -1,8 +1,7 @@
-//! A sandbox with the real handler, and MCP clients of the people in it.
+//! A sandbox with the handler of the test app, and MCP clients of the people in it.
 
 use std::{
     collections::{HashMap, HashSet},
-    path::Path,
     sync::Mutex,
     time::Duration,
 };
@@ -185,8 +184,8 @@ fn middle(secret: &[u8]) -> &[u8] {
 
 fn options() -> SandboxOptions {
     SandboxOptions {
-        app_root: root().to_owned(),
-        handler: Some(env!("CARGO_BIN_EXE_handler").into()),
+        app_root: test_app::root().to_owned(),
+        handler: Some(env!("CARGO_BIN_EXE_test-handler").into()),
         cloud: CloudOptions {
             record_secrets: true,
             ..CloudOptions::default()
@@ -203,11 +202,6 @@ fn options() -> SandboxOptions {
         }),
         ..SandboxOptions::default()
     }
-}
-
-/// The repository's root.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A success.

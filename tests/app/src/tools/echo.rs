@@ -1,0 +1,47 @@
+//! `Echo`: repeats its arguments.
+
+use std::fmt;
+
+use handler::{
+    failure::Failure,
+    mcp::tool::{Tool, ToolContext},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Repeats its arguments.
+#[derive(Debug)]
+pub struct Echo;
+
+/// What [`Echo`] is given, and what it answers.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+pub struct EchoArguments {
+    /// What to say.
+    greeting: String,
+    /// How often.
+    n: u32,
+    /// Anything.
+    nested: Option<Value>,
+}
+
+impl fmt::Display for EchoArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.greeting.repeat(self.n as usize))
+    }
+}
+
+impl Tool for Echo {
+    const NAME: &'static str = "Echo";
+    const DESCRIPTION: &'static str = "Repeats its arguments.";
+    type Arguments = EchoArguments;
+    type Output = EchoArguments;
+
+    async fn call(
+        &self,
+        arguments: EchoArguments,
+        _: &ToolContext,
+    ) -> Result<EchoArguments, Failure> {
+        Ok(arguments)
+    }
+}

@@ -1,0 +1,41 @@
+//! `WhereAmI`: tells in which invocation and session it runs.
+
+use std::fmt;
+
+use handler::{
+    failure::Failure,
+    mcp::tool::{NoArguments, Tool, ToolContext},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Tells in which invocation and session it runs.
+#[derive(Debug)]
+pub struct WhereAmI;
+
+/// The invocation and session of a call.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Place {
+    invocation: String,
+    session: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {:?}", self.invocation, self.session)
+    }
+}
+
+impl Tool for WhereAmI {
+    const NAME: &'static str = "WhereAmI";
+    const DESCRIPTION: &'static str = "Tells in which invocation and session it runs.";
+    type Arguments = NoArguments;
+    type Output = Place;
+
+    async fn call(&self, _: NoArguments, context: &ToolContext) -> Result<Place, Failure> {
+        Ok(Place {
+            invocation: context.invocation_id.clone(),
+            session: context.session_id.clone(),
+        })
+    }
+}
