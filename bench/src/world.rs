@@ -154,8 +154,8 @@ fn envelope(cloud: &Cloud, function: &Function, person: &str, size: usize) -> io
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    let identity =
-        caller_headers(cloud, &token).map_err(|refusal| io::Error::other(refusal.to_string()))?;
+    let identity = caller_headers(cloud.tenant(), &token)
+        .map_err(|refusal| io::Error::other(refusal.to_string()))?;
     headers.extend(identity.map(|(name, value)| (name.to_string(), value)));
     let length: usize = headers
         .iter()

@@ -1,6 +1,5 @@
 //! The running cloud: Entra, the managed identity endpoint and Graph, each on a loopback port of its own.
 
-use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -9,24 +8,18 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use parking_lot::RwLock;
 use rustls::ServerConfig;
-use serde::Serialize;
-use uuid::Uuid;
 
 use crate::certificate::Certificate;
-use crate::directory::{
-    AZURE_CLI, Directory, Person, SCOPE, TENANT_ID, UnknownPerson, VISUAL_STUDIO_CODE,
-};
-use crate::entra::{
-    self, AccessTokenClaims, ApiNames, Authority, Clock, Grants, SignIns, SigningKeys,
-    TokenRefusal, TokenSpec, Tokens, unverified_claims,
-};
+use crate::directory::{Directory, UnknownPerson};
+use crate::entra::{self, SignIns};
 use crate::events::{Events, Party};
 use crate::faults::Faults;
 use crate::ledger::Ledger;
+use crate::tenant::{
+    AccessTokenClaims, Addresses, Authority, Clock, GraphOrigins, GraphToken, Policy, SigningKeys,
+    Tenant, TokenRefusal, TokenSpec, Tokens,
+};
 use crate::{control, exchanges, graph, loopback, managed_identity};
 
 /// Enough for RSA on both cores of a small machine.
@@ -90,31 +83,35 @@ impl Default for CloudOptions {
     }
 }
 
-/// A token for Graph, as a developer tool hands it out.
-#[derive(Clone, Serialize)]
-pub struct GraphToken {
-    /// The token.
-    pub access_token: String,
-    /// When it expires, in seconds since the epoch.
-    pub expires_on: i64,
-    /// The tenant that issued it.
-    pub tenant: &'static str,
-    /// `Bearer`.
-    pub token_type: &'static str,
-}
-
-impl fmt::Debug for GraphToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GraphToken")
-            .field("expires_on", &self.expires_on)
-            .finish_non_exhaustive()
+impl CloudOptions {
+    /// The tenant that is set up so.
+    fn tenant(&self, addresses: Addresses, issuers: Vec<String>, keys: SigningKeys) -> Tenant {
+        let policy = Policy {
+            graph_token_lifetime: self.graph_token_lifetime,
+            refresh_in: self.refresh_in,
+            user_token_lifetime: self.user_token_lifetime,
+            lenient_resource: self.lenient_resource,
+        };
+        let tokens = Tokens {
+            issuers,
+            keys,
+            clock: Clock::default(),
+        };
+        Tenant::new(
+            policy,
+            addresses,
+            Directory::new(self.identifier_uris.iter().cloned()),
+            tokens,
+            Ledger::new(self.record_secrets),
+        )
     }
 }
 
 /// Entra, managed identity and Graph. Dropping it stops the servers.
 pub struct Cloud {
-    state: Arc<CloudState>,
-    identity_endpoint: String,
+    tenant: Arc<Tenant>,
+    faults: Arc<Faults>,
+    events: Events,
     tls: Option<Tls>,
     servers: Vec<ServerHandle>,
 }
@@ -133,56 +130,48 @@ impl Cloud {
             .await
             .map_err(io::Error::other)?;
 
-        let login_authority = Authority {
-            origin: authority.clone(),
-        };
-        let mut authorities = vec![&login_authority];
-        if let Some(https) = &https {
-            authorities.insert(usize::from(!HANDLER_TAKES_HTTPS), &https.authority);
-        }
-        let state = Arc::new(CloudState {
-            tokens: Tokens {
-                issuers: authorities.into_iter().map(Authority::issuer).collect(),
-                keys,
-                clock: Clock::default(),
-            },
-            sign_ins: SignIns::default(),
-            grants: Grants::default(),
-            ledger: Ledger::new(options.record_secrets),
-            faults: Faults::default(),
-            directory: Directory::new(options.identifier_uris.iter().cloned()),
-            identity_header: RwLock::new(new_identity_header()),
-            authority,
+        let addresses = Addresses {
+            authority: authority.clone(),
             graph: GraphOrigins {
                 http: graph_url,
                 https: https.as_ref().map(|https| https.graph_origin.clone()),
             },
-            options,
-        });
+            identity_endpoint: format!("{identity_url}{}", managed_identity::PATH),
+        };
+        let login_authority = Authority { origin: authority };
+        let mut authorities = vec![&login_authority];
+        if let Some(https) = &https {
+            authorities.insert(usize::from(!HANDLER_TAKES_HTTPS), &https.authority);
+        }
+        let issuers = authorities.into_iter().map(Authority::issuer).collect();
         // Dropped on failure, the cloud stops the servers that run already.
         let mut cloud = Self {
-            state,
-            identity_endpoint: format!("{identity_url}{}", managed_identity::PATH),
+            tenant: Arc::new(options.tenant(addresses, issuers, keys)),
+            faults: Arc::default(),
+            events: options.events,
             tls: None,
             servers: Vec::new(),
         };
+        let sign_ins = web::Data::new(SignIns::default());
+        let entra_at = |authority: Authority| {
+            let sign_ins = sign_ins.clone();
+            move |config: &mut web::ServiceConfig| {
+                entra::routes(config, authority.clone(), sign_ins.clone());
+            }
+        };
+        let entra = entra_at(login_authority);
         cloud.serve(Party::Entra, login, None, move |config| {
             control::routes(config);
-            entra::routes(config, login_authority.clone());
+            entra(config);
         })?;
         if let Some(https) = https {
-            let authority = https.authority;
             cloud.tls = Some(Tls {
-                authority: authority.origin.clone(),
+                authority: https.authority.origin.clone(),
                 ca_certificate_pem: https.certificate.authority_pem,
             });
             let certificate = https.certificate.server;
-            cloud.serve(
-                Party::Entra,
-                https.login,
-                Some(certificate.clone()),
-                move |config| entra::routes(config, authority.clone()),
-            )?;
+            let entra = entra_at(https.authority);
+            cloud.serve(Party::Entra, https.login, Some(certificate.clone()), entra)?;
             cloud.serve(Party::Graph, https.graph, Some(certificate), graph::routes)?;
         }
         cloud.serve(Party::Graph, graph, None, graph::routes)?;
@@ -202,10 +191,14 @@ impl Cloud {
         tls: Option<ServerConfig>,
         routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<()> {
-        let state = self.state.clone();
+        let tenant = self.tenant.clone();
+        let faults = self.faults.clone();
+        let events = self.events.clone();
         let server = HttpServer::new(move || {
             App::new()
-                .app_data(web::Data::from(state.clone()))
+                .app_data(web::Data::from(tenant.clone()))
+                .app_data(web::Data::from(faults.clone()))
+                .app_data(events.clone())
                 .app_data(service)
                 .configure(&routes)
                 .wrap(from_fn(exchanges::observe))
@@ -234,14 +227,19 @@ impl Cloud {
         }
     }
 
+    /// The tenant, for what is built over it.
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        &self.tenant
+    }
+
     /// The tenant's people and their consents.
     pub fn directory(&self) -> &Directory {
-        &self.state.directory
+        &self.tenant.directory
     }
 
     /// Entra's address: `http://127.0.0.1:{port}`.
     pub fn authority(&self) -> &str {
-        &self.state.authority
+        &self.tenant.addresses.authority
     }
 
     /// Entra's other address, `https://localhost:{port}`, with [`tls`](CloudOptions::tls). Its metadata and id tokens
@@ -273,35 +271,32 @@ impl Cloud {
 
     /// Graph's address: `http://127.0.0.1:{port}`.
     pub fn graph(&self) -> &str {
-        &self.state.graph.http
+        &self.tenant.addresses.graph.http
     }
 
     /// Graph's other address, `https://localhost:{port}`, with [`tls`](CloudOptions::tls).
     pub fn tls_graph(&self) -> Option<&str> {
-        self.state.graph.https.as_deref()
+        self.tenant.addresses.graph.https.as_deref()
     }
 
     /// What `IDENTITY_ENDPOINT` is to be: `http://{address}:{port}/msi/token`.
     pub fn identity_endpoint(&self) -> &str {
-        &self.identity_endpoint
+        &self.tenant.addresses.identity_endpoint
     }
 
     /// The address of the control endpoint: `http://127.0.0.1:{port}/sandbox`.
     pub fn control_url(&self) -> String {
-        format!("{}/sandbox", self.state.authority)
+        format!("{}/sandbox", self.authority())
     }
 
     /// Makes a new value for `IDENTITY_HEADER`; the former is no longer accepted.
     pub fn rotate_identity_header(&self) -> String {
-        let header = new_identity_header();
-        self.state.ledger.record_secret(&header);
-        self.state.identity_header.write().clone_from(&header);
-        header
+        self.tenant.rotate_identity_header()
     }
 
     /// What `IDENTITY_HEADER` is: the value that is accepted.
     pub fn identity_header(&self) -> String {
-        self.state.identity_header.read().clone()
+        self.tenant.identity_header()
     }
 
     /// The token that an MCP client holds for a person.
@@ -309,7 +304,7 @@ impl Cloud {
     /// # Errors
     /// [`UnknownPerson`] when nobody has that name.
     pub fn access_token(&self, person: &str) -> Result<String, UnknownPerson> {
-        self.state.access_token(person)
+        self.tenant.access_token(person)
     }
 
     /// The same token before it is signed, for tests to spoil.
@@ -317,7 +312,7 @@ impl Cloud {
     /// # Errors
     /// [`UnknownPerson`] when nobody has that name.
     pub fn access_token_spec(&self, person: &str) -> Result<TokenSpec, UnknownPerson> {
-        self.state.access_token_spec(person)
+        self.tenant.access_token_spec(person)
     }
 
     /// The token for Graph that a developer's Azure CLI holds for a person.
@@ -325,12 +320,12 @@ impl Cloud {
     /// # Errors
     /// [`UnknownPerson`] when nobody has that name.
     pub fn graph_token(&self, person: &str) -> Result<GraphToken, UnknownPerson> {
-        self.state.graph_token(person)
+        self.tenant.graph_token(person)
     }
 
     /// Signs any token.
     pub fn sign(&self, token: TokenSpec) -> String {
-        self.state.issue(token)
+        self.tenant.issue(token)
     }
 
     /// Verifies a caller's token as App Service Authentication does: signature, issuer, times, and as audience the
@@ -339,35 +334,32 @@ impl Cloud {
     /// # Errors
     /// Why the token is not accepted.
     pub fn verify_access_token(&self, token: &str) -> Result<AccessTokenClaims, TokenRefusal> {
-        let CloudState {
-            tokens, directory, ..
-        } = &*self.state;
-        tokens.verify(token, &directory.server_audiences())
+        self.tenant.verify_access_token(token)
     }
 
     /// What Entra accepts as the `resource` (RFC 8707) of the MCP server; nothing, if it ignores the parameter.
     pub fn accepted_resources(&self) -> Option<&[String]> {
-        (!self.state.options.lenient_resource).then_some(self.directory().identifier_uris())
+        (!self.tenant.policy.lenient_resource).then_some(self.directory().identifier_uris())
     }
 
     /// Signs with a new key from now on. The former stays published. Takes a good part of a second.
     pub fn rotate_keys(&self) {
-        self.state.tokens.keys.rotate();
+        self.tenant.tokens.keys.rotate();
     }
 
     /// Sets how many seconds the cloud's clock is ahead of this machine's, by which it dates and checks tokens.
     pub fn set_clock_skew(&self, seconds: i64) {
-        self.state.tokens.clock.set_skew(seconds);
+        self.tenant.tokens.clock.set_skew(seconds);
     }
 
     /// The faults in force.
     pub fn faults(&self) -> &Faults {
-        &self.state.faults
+        &self.faults
     }
 
     /// What the cloud was asked.
     pub fn ledger(&self) -> &Ledger {
-        &self.state.ledger
+        &self.tenant.ledger
     }
 }
 
@@ -380,102 +372,10 @@ impl Drop for Cloud {
     }
 }
 
-/// What the servers share.
-pub(crate) struct CloudState {
-    pub(crate) options: CloudOptions,
-    pub(crate) authority: String,
-    pub(crate) graph: GraphOrigins,
-    pub(crate) directory: Directory,
-    pub(crate) tokens: Tokens,
-    pub(crate) sign_ins: SignIns,
-    pub(crate) grants: Grants,
-    pub(crate) faults: Faults,
-    pub(crate) ledger: Ledger,
-    pub(crate) identity_header: RwLock<String>,
-}
-
-impl CloudState {
-    pub(crate) fn access_token(&self, person: &str) -> Result<String, UnknownPerson> {
-        Ok(self.issue(self.access_token_spec(person)?))
-    }
-
-    fn access_token_spec(&self, person: &str) -> Result<TokenSpec, UnknownPerson> {
-        let person = self.directory.person(person)?;
-        let lifetime = self.options.user_token_lifetime;
-        Ok(self
-            .tokens
-            .user_token(&person, &VISUAL_STUDIO_CODE, SCOPE, lifetime))
-    }
-
-    pub(crate) fn graph_token(&self, person: &str) -> Result<GraphToken, UnknownPerson> {
-        let person = self.directory.person(person)?;
-        let token = self.tokens.graph_token(
-            &person,
-            &AZURE_CLI,
-            self.graph.audience(),
-            "User.Read email openid profile",
-            self.options.graph_token_lifetime,
-        );
-        Ok(GraphToken {
-            expires_on: token.expires_on(),
-            access_token: self.issue(token),
-            tenant: TENANT_ID,
-            token_type: "Bearer",
-        })
-    }
-
-    /// Signs a token and records it as a secret.
-    pub(crate) fn issue(&self, token: TokenSpec) -> String {
-        let token = self.tokens.sign(token);
-        self.ledger.record_secret(&token);
-        token
-    }
-
-    /// Makes a code, a refresh token or an id that nobody can guess, and records it as a secret.
-    pub(crate) fn new_secret(&self) -> String {
-        let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-        self.ledger.record_secret(&secret);
-        secret
-    }
-
-    /// What the tenant's APIs are called.
-    pub(crate) fn api_names(&self) -> ApiNames<'_> {
-        ApiNames {
-            graph: &self.graph,
-            directory: &self.directory,
-        }
-    }
-
-    /// Whom an unverified token speaks of.
-    pub(crate) fn person_of(&self, token: &str) -> Option<Person> {
-        self.directory
-            .person_by_object_id(unverified_claims(token)?.object_id()?)
-    }
-}
-
 /// How Entra is reached on https.
 struct Tls {
     authority: String,
     ca_certificate_pem: String,
-}
-
-/// The origins at which Graph listens. Each names it in scopes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct GraphOrigins {
-    pub(crate) http: String,
-    pub(crate) https: Option<String>,
-}
-
-impl GraphOrigins {
-    /// The `aud` of every token for Graph, and where it says that its things are.
-    pub(crate) fn audience(&self) -> &str {
-        &self.http
-    }
-
-    /// Whether a scope's `resource` means Graph.
-    pub(crate) fn contains(&self, resource: &str) -> bool {
-        resource == self.http || self.https.as_deref() == Some(resource)
-    }
 }
 
 /// What listens on https, before it serves.
@@ -517,8 +417,4 @@ fn listen_for_https() -> io::Result<(TcpListener, String)> {
     let listener = loopback::listen(0)?;
     let url = format!("https://localhost:{}", listener.local_addr()?.port());
     Ok((listener, url))
-}
-
-fn new_identity_header() -> String {
-    Uuid::new_v4().simple().to_string()
 }

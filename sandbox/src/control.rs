@@ -7,10 +7,10 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpRequest, HttpResponse, error, web};
 use serde::Deserialize;
 
-use crate::cloud::CloudState;
 use crate::directory::{Person, UnknownPerson};
-use crate::faults::Fault;
+use crate::faults::{Fault, Faults};
 use crate::loopback::is_loopback_host;
+use crate::tenant::Tenant;
 
 const HELP: &str = r#"The sandbox's control endpoint
 
@@ -121,81 +121,81 @@ async fn help() -> HttpResponse {
 }
 
 async fn token(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
     person: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    cloud.access_token(&person).map(text).map_err(not_found)
+    tenant.access_token(&person).map(text).map_err(not_found)
 }
 
 async fn graph_token(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
     person: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    cloud
+    tenant
         .graph_token(&person)
         .map(|token| HttpResponse::Ok().json(token))
         .map_err(not_found)
 }
 
 async fn list_consents(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
     person: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    let person = find(&cloud, &person)?;
-    Ok(HttpResponse::Ok().json(cloud.directory.consents(&person)))
+    let person = find(&tenant, &person)?;
+    Ok(HttpResponse::Ok().json(tenant.directory.consents(&person)))
 }
 
 async fn record_consent(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
     person: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    cloud.directory.record_consent(&find(&cloud, &person)?);
+    tenant.directory.record_consent(&find(&tenant, &person)?);
     Ok(done())
 }
 
 async fn revoke_consent(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
     person: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    cloud.directory.revoke_consent(&find(&cloud, &person)?);
+    tenant.directory.revoke_consent(&find(&tenant, &person)?);
     Ok(done())
 }
 
-async fn ledger(cloud: web::Data<CloudState>) -> HttpResponse {
-    HttpResponse::Ok().json(cloud.ledger.snapshot())
+async fn ledger(tenant: web::Data<Tenant>) -> HttpResponse {
+    HttpResponse::Ok().json(tenant.ledger.snapshot())
 }
 
-async fn reset_ledger(cloud: web::Data<CloudState>) -> HttpResponse {
-    cloud.ledger.reset();
+async fn reset_ledger(tenant: web::Data<Tenant>) -> HttpResponse {
+    tenant.ledger.reset();
     done()
 }
 
-async fn list_faults(cloud: web::Data<CloudState>) -> HttpResponse {
-    HttpResponse::Ok().json(cloud.faults.list())
+async fn list_faults(faults: web::Data<Faults>) -> HttpResponse {
+    HttpResponse::Ok().json(faults.list())
 }
 
 async fn add_fault(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
+    faults: web::Data<Faults>,
     fault: web::Json<Fault>,
 ) -> Result<HttpResponse, Error> {
     let fault = fault.into_inner();
     if let Some(person) = &fault.person {
-        find(&cloud, person)?;
+        find(&tenant, person)?;
     }
-    cloud
-        .faults
+    faults
         .add(fault)
         .map_err(|invalid| error::ErrorBadRequest(format!("{invalid}\n")))?;
     Ok(done())
 }
 
-async fn clear_faults(cloud: web::Data<CloudState>) -> HttpResponse {
-    cloud.faults.clear();
+async fn clear_faults(faults: web::Data<Faults>) -> HttpResponse {
+    faults.clear();
     done()
 }
 
-async fn rotate_keys(cloud: web::Data<CloudState>) -> Result<HttpResponse, Error> {
-    web::block(move || cloud.tokens.keys.rotate()).await?;
+async fn rotate_keys(tenant: web::Data<Tenant>) -> Result<HttpResponse, Error> {
+    web::block(move || tenant.tokens.keys.rotate()).await?;
     Ok(done())
 }
 
@@ -205,13 +205,13 @@ struct ClockSetting {
     skew_seconds: i64,
 }
 
-async fn set_clock(cloud: web::Data<CloudState>, setting: web::Json<ClockSetting>) -> HttpResponse {
-    cloud.tokens.clock.set_skew(setting.skew_seconds);
+async fn set_clock(tenant: web::Data<Tenant>, setting: web::Json<ClockSetting>) -> HttpResponse {
+    tenant.tokens.clock.set_skew(setting.skew_seconds);
     done()
 }
 
-fn find(cloud: &CloudState, person: &str) -> Result<Person, Error> {
-    cloud.directory.person(person).map_err(not_found)
+fn find(tenant: &Tenant, person: &str) -> Result<Person, Error> {
+    tenant.directory.person(person).map_err(not_found)
 }
 
 fn text(body: String) -> HttpResponse {

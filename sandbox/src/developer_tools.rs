@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::cloud::{Cloud, GraphToken};
+use crate::tenant::{GraphToken, Tenant};
 
 /// What `az account get-access-token` prints. Without this file nobody is signed in.
 const TOKEN_FILE: &str = "token.json";
@@ -38,7 +38,7 @@ pub struct DeveloperTools {
 struct Account {
     folder: PathBuf,
     developer: String,
-    cloud: Arc<Cloud>,
+    tenant: Arc<Tenant>,
 }
 
 impl DeveloperTools {
@@ -46,14 +46,14 @@ impl DeveloperTools {
     ///
     /// # Errors
     /// When the folder cannot be written, or nobody has that name.
-    pub fn install(cloud: Arc<Cloud>, developer: &str) -> io::Result<Self> {
+    pub fn install(tenant: Arc<Tenant>, developer: &str) -> io::Result<Self> {
         let folder =
             std::env::temp_dir().join(format!("sandbox-tools-{}", Uuid::new_v4().simple()));
         create_private_folder(&folder)?;
         let account = Arc::new(Account {
             folder,
             developer: developer.to_owned(),
-            cloud,
+            tenant,
         });
         let renewed = Arc::clone(&account);
         let tools = Self {
@@ -122,7 +122,7 @@ impl Drop for DeveloperTools {
 impl Account {
     fn write_token(&self) -> io::Result<()> {
         let token = self
-            .cloud
+            .tenant
             .graph_token(&self.developer)
             .map_err(io::Error::other)?;
         // Replaced in one step: `az` may be reading it.

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::functions_host::handler_process::LogLine;
-
 /// Something that happened.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -70,6 +68,41 @@ pub enum Event {
     Exchange(Exchange),
 }
 
+/// Which of its streams a process wrote to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// How the host logs a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Everything on standard output.
+    Information,
+    /// A line on standard error that contains "warn".
+    Warning,
+    /// Any other line on standard error.
+    Error,
+}
+
+/// A line that the process wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// The process that wrote it.
+    pub pid: u32,
+    /// Where it wrote it.
+    pub stream: Stream,
+    /// What the host takes it for.
+    pub level: Level,
+    /// The line without its end.
+    pub text: String,
+}
+
 /// One HTTP request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Exchange {
@@ -105,6 +138,11 @@ pub enum Party {
     ManagedIdentity,
     /// Microsoft Graph.
     Graph,
+}
+
+impl Party {
+    /// How App Service Authentication names itself to other services (`User-Agent`).
+    pub(crate) const APP_SERVICE_AUTH_USER_AGENT: &str = "AppServiceAuthentication";
 }
 
 /// What a client got for a tool call.

@@ -13,23 +13,10 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::entra::EntraError;
+pub use crate::ledger::Endpoint;
 
-/// A part of the cloud that can be made to fail. Its requests are counted by the [`Ledger`](crate::ledger::Ledger).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Endpoint {
-    /// Entra's token endpoint.
-    Token,
-    /// Entra's OpenID metadata.
-    Metadata,
-    /// Entra's signing keys.
-    Keys,
-    /// The managed identity endpoint of App Service.
-    ManagedIdentity,
-    /// Microsoft Graph.
-    Graph,
-}
+use crate::ledger::Ledger;
+use crate::tenant::EntraError;
 
 /// What the caller meets instead of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,6 +205,17 @@ pub(crate) struct Call<'a> {
     pub(crate) challenge: Option<&'a str>,
 }
 
+impl<'a> Call<'a> {
+    /// A request to an endpoint that meets no claims challenges.
+    pub(crate) fn new(at: Endpoint, person: Option<&'a str>) -> Self {
+        Self {
+            at,
+            person,
+            challenge: None,
+        }
+    }
+}
+
 /// The fault that a request has met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Struck {
@@ -225,6 +223,16 @@ pub(crate) enum Struck {
     Challenge(String),
     /// By any other effect.
     Effect(Effect),
+}
+
+impl Struck {
+    /// The effect, at an endpoint that has no claims challenges.
+    pub(crate) fn effect(self) -> Effect {
+        match self {
+            Self::Challenge(_) => Effect::ClaimsChallenge,
+            Self::Effect(effect) => effect,
+        }
+    }
 }
 
 struct ActiveFault {
@@ -297,13 +305,27 @@ impl Faults {
             .collect()
     }
 
-    /// Waits as long as delays demand, then tells which other fault the call meets.
-    pub(crate) async fn strike(&self, call: Call<'_>) -> Option<Struck> {
+    /// Counts the call, lets it meet the fault in force for it and, without one, answers it.
+    pub(crate) async fn answer(
+        &self,
+        ledger: &Ledger,
+        call: Call<'_>,
+        fail: impl FnOnce(Struck) -> HttpResponse,
+        succeed: impl FnOnce() -> HttpResponse,
+    ) -> HttpResponse {
+        let Call { at, person, .. } = call;
+        ledger.record(at, person);
         let (delay, struck) = self.draw(call);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        struck
+        match struck {
+            Some(struck) => {
+                tracing::debug!(?at, person, ?struck, "fault");
+                fail(struck)
+            }
+            None => succeed(),
+        }
     }
 
     fn draw(&self, call: Call<'_>) -> (Duration, Option<Struck>) {

@@ -12,10 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::cloud::CloudState;
 use crate::directory::{Person, TENANT_ID};
-use crate::entra::{CHALLENGE_CLAIM, unverified_claims};
-use crate::faults::{Call, Effect, Endpoint, Struck};
+use crate::faults::{Call, Effect, Endpoint, Faults, Struck};
+use crate::tenant::{CHALLENGE_CLAIM, Tenant, unverified_claims};
 
 /// Graph's own client id, the same in every tenant.
 const GRAPH_CLIENT_ID: &str = "00000003-0000-0000-c000-000000000000";
@@ -27,72 +26,45 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 }
 
 async fn me(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
+    faults: web::Data<Faults>,
     request: HttpRequest,
     query: web::Query<HashMap<String, String>>,
 ) -> HttpResponse {
     let token = bearer_token(&request);
-    let person = token.and_then(|token| cloud.person_of(token));
-    let name = person.as_ref().map(|person| person.name.as_str());
-    cloud.ledger.record(Endpoint::Graph, name);
-
+    let person = token.and_then(|token| tenant.person_of(token));
+    let claims = token.and_then(unverified_claims);
+    let call = Call {
+        at: Endpoint::Graph,
+        person: person.as_ref().map(|person| person.name.as_str()),
+        challenge: claims
+            .as_ref()
+            .and_then(|claims| claims.get(CHALLENGE_CLAIM)),
+    };
     let answer = Answer {
-        cloud: &cloud,
+        tenant: &tenant,
         request: &request,
     };
-    let claims = token.and_then(unverified_claims);
-    let challenge = claims
-        .as_ref()
-        .and_then(|claims| claims.get(CHALLENGE_CLAIM));
-    let struck = cloud
-        .faults
-        .strike(Call {
-            at: Endpoint::Graph,
-            person: name,
-            challenge,
-        })
-        .await;
-    if let Some(struck) = struck {
-        tracing::debug!(person = name, ?struck, "fault at Graph");
-        return match struck {
-            Struck::Challenge(value) => answer.claims_challenge(&value),
-            Struck::Effect(effect) => answer.fault(&effect),
-        };
-    }
-
-    let Some(token) = token else {
-        return answer.unauthorized("InvalidAuthenticationToken", "Access token is empty.");
-    };
-    let claims = match cloud.tokens.verify(token, &[cloud.graph.audience()]) {
-        Ok(claims) => claims,
-        Err(refusal) => {
-            return answer.unauthorized(
-                "InvalidAuthenticationToken",
-                &format!("Refused: {refusal}."),
-            );
-        }
-    };
-    if !claims.has_scope("User.Read") {
-        return answer.error(
-            StatusCode::FORBIDDEN,
-            "Authorization_RequestDenied",
-            "The token does not grant the permission User.Read.",
-        );
-    }
-    let Some(person) = person else {
-        return answer.error(
-            StatusCode::NOT_FOUND,
-            "Request_ResourceNotFound",
-            "The user is not in the directory.",
-        );
-    };
-    answer.profile(&person, query.get("$select").map(String::as_str))
+    faults
+        .answer(
+            &tenant.ledger,
+            call,
+            |struck| match struck {
+                Struck::Challenge(value) => answer.claims_challenge(&value),
+                Struck::Effect(effect) => answer.fault(&effect),
+            },
+            || {
+                let select = query.get("$select").map(String::as_str);
+                answer.me(token, person.as_ref(), select)
+            },
+        )
+        .await
 }
 
-async fn unknown_resource(cloud: web::Data<CloudState>, request: HttpRequest) -> HttpResponse {
-    cloud.ledger.record(Endpoint::Graph, None);
+async fn unknown_resource(tenant: web::Data<Tenant>, request: HttpRequest) -> HttpResponse {
+    tenant.ledger.record(Endpoint::Graph, None);
     Answer {
-        cloud: &cloud,
+        tenant: &tenant,
         request: &request,
     }
     .error(
@@ -117,11 +89,50 @@ fn bearer_token(request: &HttpRequest) -> Option<&str> {
 
 /// Answers one request.
 struct Answer<'a> {
-    cloud: &'a CloudState,
+    tenant: &'a Tenant,
     request: &'a HttpRequest,
 }
 
 impl Answer<'_> {
+    /// The profile of the person whom the token speaks of, if the token is good for that.
+    fn me(
+        &self,
+        token: Option<&str>,
+        person: Option<&Person>,
+        select: Option<&str>,
+    ) -> HttpResponse {
+        let Some(token) = token else {
+            return self.unauthorized("InvalidAuthenticationToken", "Access token is empty.");
+        };
+        let Tenant {
+            tokens, addresses, ..
+        } = self.tenant;
+        let claims = match tokens.verify(token, &[addresses.graph.audience()]) {
+            Ok(claims) => claims,
+            Err(refusal) => {
+                return self.unauthorized(
+                    "InvalidAuthenticationToken",
+                    &format!("Refused: {refusal}."),
+                );
+            }
+        };
+        if !claims.has_scope("User.Read") {
+            return self.error(
+                StatusCode::FORBIDDEN,
+                "Authorization_RequestDenied",
+                "The token does not grant the permission User.Read.",
+            );
+        }
+        let Some(person) = person else {
+            return self.error(
+                StatusCode::NOT_FOUND,
+                "Request_ResourceNotFound",
+                "The user is not in the directory.",
+            );
+        };
+        self.profile(person, select)
+    }
+
     fn profile(&self, person: &Person, select: Option<&str>) -> HttpResponse {
         let all = profile(person);
         let select: Vec<&str> = select
@@ -136,7 +147,7 @@ impl Answer<'_> {
                 ),
             );
         }
-        let graph = self.cloud.graph.audience();
+        let graph = self.tenant.addresses.graph.audience();
         let (context, selected) = if select.is_empty() {
             ("users/$entity".to_owned(), all)
         } else {
@@ -212,7 +223,7 @@ impl Answer<'_> {
             .and_then(|value| value.to_str().ok())
             .unwrap_or(&request_id);
         let date = self
-            .cloud
+            .tenant
             .tokens
             .clock
             .timestamp()
@@ -226,7 +237,10 @@ impl Answer<'_> {
     }
 
     fn authorize_uri(&self) -> String {
-        format!("{}/{TENANT_ID}/oauth2/v2.0/authorize", self.cloud.authority)
+        format!(
+            "{}/{TENANT_ID}/oauth2/v2.0/authorize",
+            self.tenant.addresses.authority
+        )
     }
 }
 

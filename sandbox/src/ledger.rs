@@ -5,7 +5,21 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::faults::Endpoint;
+/// A part of the cloud that can be made to fail. Its requests are counted by the [`Ledger`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// Entra's token endpoint.
+    Token,
+    /// Entra's OpenID metadata.
+    Metadata,
+    /// Entra's signing keys.
+    Keys,
+    /// The managed identity endpoint of App Service.
+    ManagedIdentity,
+    /// Microsoft Graph.
+    Graph,
+}
 
 /// The requests of one endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@
 //! - [`app_service_auth`]: App Service Authentication, in front of the host
 //! - [`developer_tools`]: `az` and its kin, for a handler on a developer's machine
 //! - [`cloud`]: Entra, managed identity and Microsoft Graph
+//! - [`tenant`]: what these three know, issue and accept
 //! - [`events`]: what happens, as it happens
 //! - [`replay`]: whether all that is as the real thing, as far as that was recorded
 
@@ -19,7 +20,7 @@ pub mod cloud;
 mod control;
 pub mod developer_tools;
 pub mod directory;
-pub mod entra;
+mod entra;
 pub mod events;
 mod exchanges;
 pub mod faults;
@@ -31,6 +32,7 @@ pub mod loopback;
 mod managed_identity;
 pub mod replay;
 pub mod sandbox;
+pub mod tenant;
 
 pub use self::sandbox::{
     IdentifierUri, Profile, Sandbox, SandboxOptions, StartError, azure_variables,

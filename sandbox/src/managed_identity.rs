@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cloud::CloudState;
 use crate::directory::{MANAGED_IDENTITY, ManagedIdentity};
-use crate::faults::{Call, Effect, Endpoint, Struck};
+use crate::faults::{Call, Effect, Endpoint, Faults};
+use crate::tenant::Tenant;
 
 /// The path of the endpoint.
 pub(crate) const PATH: &str = "/msi/token";
@@ -69,33 +69,47 @@ impl IdentityRequest {
 }
 
 async fn token(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
+    faults: web::Data<Faults>,
     request: HttpRequest,
     query: web::Query<IdentityRequest>,
 ) -> HttpResponse {
-    cloud.ledger.record(Endpoint::ManagedIdentity, None);
-    let call = Call {
-        at: Endpoint::ManagedIdentity,
-        person: None,
-        challenge: None,
-    };
-    let struck = cloud.faults.strike(call).await;
-    let numeric_expiry = struck == Some(Struck::Effect(Effect::NumericExpiry));
-    if let Some(Struck::Effect(effect)) = struck
-        && !numeric_expiry
-    {
-        tracing::debug!(?effect, "fault at the managed identity endpoint");
-        return effect.respond(error_body(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "The identity service is unwell.",
-        ));
-    }
+    let issue = |expiry| issue(&tenant, &request, &query, expiry);
+    faults
+        .answer(
+            &tenant.ledger,
+            Call::new(Endpoint::ManagedIdentity, None),
+            |struck| match struck.effect() {
+                Effect::NumericExpiry => issue(Expiry::Number),
+                effect => effect.respond(error_body(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "The identity service is unwell.",
+                )),
+            },
+            || issue(Expiry::String),
+        )
+        .await
+}
 
+/// How `expires_on` is written.
+enum Expiry {
+    /// As App Service writes it.
+    String,
+    /// As other hosts of the protocol write it.
+    Number,
+}
+
+fn issue(
+    tenant: &Tenant,
+    request: &HttpRequest,
+    query: &IdentityRequest,
+    expiry: Expiry,
+) -> HttpResponse {
     let header = request
         .headers()
         .get("X-IDENTITY-HEADER")
         .and_then(|value| value.to_str().ok());
-    if header != Some(cloud.identity_header.read().as_str()) {
+    if header != Some(tenant.identity_header().as_str()) {
         return refusal(
             StatusCode::UNAUTHORIZED,
             "X-IDENTITY-HEADER is missing or not the one of this process.",
@@ -122,14 +136,15 @@ async fn token(
         Err(reason) => return refusal(StatusCode::BAD_REQUEST, reason),
     };
 
-    let token = cloud.tokens.identity_token(resource);
-    let expires_on = match token.expires_on() {
-        seconds if numeric_expiry => json!(seconds),
-        seconds => json!(seconds.to_string()),
+    let token = tenant.tokens.identity_token(resource);
+    let seconds = token.expires_on();
+    let expires_on = match expiry {
+        Expiry::Number => json!(seconds),
+        Expiry::String => json!(seconds.to_string()),
     };
     tracing::debug!(resource, "token for the managed identity issued");
     HttpResponse::Ok().json(json!({
-        "access_token": cloud.issue(token),
+        "access_token": tenant.issue(token),
         "client_id": identity.client_id,
         "expires_on": expires_on,
         "resource": resource,

@@ -169,15 +169,16 @@ impl Sandbox {
             Profile::Local => {
                 cloud.directory().person(&options.developer)?;
                 Some(DeveloperTools::install(
-                    Arc::clone(&cloud),
+                    Arc::clone(cloud.tenant()),
                     &options.developer,
                 )?)
             }
         };
         let authentication = match options.profile {
             Profile::Azure if options.app_service_auth => Some(AppServiceAuth::new(
-                Arc::clone(&cloud),
+                Arc::clone(cloud.tenant()),
                 port,
+                MCP_PATH,
                 options.events.clone(),
             )?),
             _ => None,

@@ -51,8 +51,10 @@ impl Setup {
         let app = AppFiles::load(&root).unwrap();
         let mut options = FunctionsHostOptions::new(app, fake_handler()).unwrap();
         let port = options.listener.local_addr().unwrap().port();
-        options.authentication =
-            Some(AppServiceAuth::new(Arc::clone(&cloud), port, events.clone()).unwrap());
+        options.authentication = Some(
+            AppServiceAuth::new(Arc::clone(cloud.tenant()), port, MCP_PATH, events.clone())
+                .unwrap(),
+        );
         options.system_key = Some(AccessKey::from(KEY.to_owned()));
         options.events = events;
         Self {

@@ -15,10 +15,10 @@ use sandbox::cloud::{Cloud, CloudOptions};
 use sandbox::directory::{
     FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER, OTHER_API, TENANT_ID,
 };
-use sandbox::entra::{EntraError, Signer, TokenRefusal, TokenSpec};
 use sandbox::faults::{Effect, Endpoint, Fault};
 use sandbox::ledger::LedgerSnapshot;
 use sandbox::loopback;
+use sandbox::tenant::{EntraError, Signer, TokenRefusal, TokenSpec};
 use serde_json::{Value, json};
 
 /// A cloud and a client of it.

@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 
 use super::AppServiceAuth;
 use super::session;
-use crate::cloud::Cloud;
 use crate::directory::{MCP_SERVER, PRE_AUTHORIZED_CLIENTS};
-use crate::entra::{AccessTokenClaims, TokenRefusal};
+use crate::tenant::{AccessTokenClaims, Tenant, TokenRefusal};
 
 const PRINCIPAL: HeaderName = HeaderName::from_static("x-ms-client-principal");
 const PRINCIPAL_ID: HeaderName = HeaderName::from_static("x-ms-client-principal-id");
@@ -82,7 +81,7 @@ impl AppServiceAuth {
 
     fn caller_with_token(&self, token: &str) -> Result<Caller, Refusal> {
         let claims = self
-            .cloud
+            .tenant
             .verify_access_token(token)
             .map_err(Refusal::Token)?;
         let client = claims.authorized_party();
@@ -148,10 +147,10 @@ impl Caller {
 /// # Errors
 /// Why the token is not accepted.
 pub fn caller_headers(
-    cloud: &Cloud,
+    tenant: &Tenant,
     token: &str,
 ) -> Result<impl Iterator<Item = (HeaderName, String)>, TokenRefusal> {
-    let claims = cloud.verify_access_token(token)?;
+    let claims = tenant.verify_access_token(token)?;
     Ok(Caller::with_token(claims, token).headers())
 }
 

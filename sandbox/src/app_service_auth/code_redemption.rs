@@ -14,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 use super::AppServiceAuth;
 use super::session::StoredTokens;
 use crate::directory::{FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER};
+use crate::events::Party;
 
 /// Why there are no tokens: what who said.
 pub(super) enum RedemptionError {
@@ -60,14 +61,14 @@ impl AppServiceAuth {
     async fn client_assertion(&self) -> Result<String, String> {
         let response = self
             .client
-            .get(self.cloud.identity_endpoint())
+            .get(&self.tenant.addresses.identity_endpoint)
             .query(&[
                 ("api-version", "2019-08-01"),
                 ("resource", FEDERATED_CREDENTIAL.audience),
                 ("client_id", MANAGED_IDENTITY.client_id),
             ])
-            .header("X-IDENTITY-HEADER", self.cloud.identity_header())
-            .header(USER_AGENT, super::USER_AGENT)
+            .header("X-IDENTITY-HEADER", self.tenant.identity_header())
+            .header(USER_AGENT, Party::APP_SERVICE_AUTH_USER_AGENT)
             .send()
             .await;
         let Assertion { access_token } = body(response).await?;
@@ -94,7 +95,7 @@ impl AppServiceAuth {
                 ("code", code),
                 ("redirect_uri", redirect_uri),
             ])
-            .header(USER_AGENT, super::USER_AGENT)
+            .header(USER_AGENT, Party::APP_SERVICE_AUTH_USER_AGENT)
             .send()
             .await;
         body(response).await

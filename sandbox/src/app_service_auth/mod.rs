@@ -33,18 +33,17 @@ use reqwest::Url;
 
 use self::session::Sessions;
 use self::sign_in::SignIns;
-use crate::cloud::Cloud;
 use crate::directory::TENANT_ID;
 use crate::events::{Event, Events, Exchange, Party};
 use crate::loopback;
-
-/// How it names itself to other services.
-pub(crate) const USER_AGENT: &str = "AppServiceAuthentication";
+use crate::tenant::Tenant;
 
 /// The authentication of one app.
 pub struct AppServiceAuth {
-    cloud: Arc<Cloud>,
+    tenant: Arc<Tenant>,
     authority: Url,
+    /// The path that clients call with their tokens.
+    resource_path: &'static str,
     /// Where the app is reached. The first is the app's own name for itself.
     origins: [Url; 2],
     client: reqwest::Client,
@@ -54,12 +53,17 @@ pub struct AppServiceAuth {
 }
 
 impl AppServiceAuth {
-    /// The authentication of the app on a port of this machine with the tenant of `cloud`, where it
-    /// registers the redirect URIs of its sign-in.
+    /// The authentication of the app on a port of this machine. Clients call the app at `resource_path`. The redirect
+    /// URIs of its sign-in are registered in the tenant.
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(cloud: Arc<Cloud>, port: u16, events: Events) -> io::Result<Self> {
+    pub fn new(
+        tenant: Arc<Tenant>,
+        port: u16,
+        resource_path: &'static str,
+        events: Events,
+    ) -> io::Result<Self> {
         let parse = |url: &str| Url::parse(url).map_err(io::Error::other);
         let origins = [
             parse(&format!("http://127.0.0.1:{port}"))?,
@@ -67,11 +71,12 @@ impl AppServiceAuth {
         ];
         for origin in &origins {
             let redirect_uri = sign_in::redirect_uri(origin);
-            cloud.directory().register_redirect_uri(redirect_uri);
+            tenant.directory.register_redirect_uri(redirect_uri);
         }
         Ok(Self {
-            authority: parse(cloud.authority())?,
-            cloud,
+            authority: parse(&tenant.addresses.authority)?,
+            tenant,
+            resource_path,
             origins,
             client: loopback::client()?,
             sign_ins: SignIns::default(),
@@ -84,6 +89,11 @@ impl AppServiceAuth {
     pub fn sign_in_url(&self) -> String {
         let [own_name, _] = &self.origins;
         url_at(own_name, sign_in::SIGN_IN_PATH).into()
+    }
+
+    /// Whether it answers requests for the path itself.
+    fn answers(&self, path: &str) -> bool {
+        path.starts_with("/.auth/") || protected_resource::is_metadata(path, self.resource_path)
     }
 
     /// The origin that the request was sent to.
@@ -124,11 +134,12 @@ impl fmt::Debug for AppServiceAuth {
 }
 
 /// What it answers itself.
-pub(crate) fn routes(config: &mut ServiceConfig) {
+pub(crate) fn routes(config: &mut ServiceConfig, auth: Data<AppServiceAuth>) {
+    protected_resource::routes(config, auth.resource_path);
     config
-        .configure(protected_resource::routes)
         .configure(sign_in::routes)
-        .configure(session::routes);
+        .configure(session::routes)
+        .app_data(auth);
 }
 
 /// Lets authenticated requests pass, and those for its own pages; all requests, when the app has no
@@ -138,7 +149,7 @@ pub(crate) async fn authenticate(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if let Some(auth) = request.app_data::<Data<AppServiceAuth>>().cloned()
-        && !is_own(request.path())
+        && !auth.answers(request.path())
     {
         match auth.caller(request.request()) {
             Ok(caller) => caller.introduce(request.headers_mut()),
@@ -149,10 +160,6 @@ pub(crate) async fn authenticate(
         }
     }
     Ok(next.call(request).await?.map_into_boxed_body())
-}
-
-fn is_own(path: &str) -> bool {
-    path.starts_with("/.auth/") || protected_resource::is_metadata(path)
 }
 
 /// The URL of a path at an origin.

@@ -15,23 +15,22 @@ use super::caller::Refusal;
 use super::{AppServiceAuth, url_at};
 use crate::directory::TENANT_ID;
 use crate::events::Party;
-use crate::functions_host::MCP_PATH;
 
 /// Where a client finds what protects the app. Behind it, a path of the app (RFC 9728, section 3.1).
 const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
 
-pub(super) fn routes(config: &mut ServiceConfig) {
+pub(super) fn routes(config: &mut ServiceConfig, resource_path: &str) {
     config
         .route(METADATA_PATH, web::get().to(metadata_of_origin))
         .route(
-            &format!("{METADATA_PATH}{MCP_PATH}"),
+            &format!("{METADATA_PATH}{resource_path}"),
             web::get().to(metadata_of_endpoint),
         );
 }
 
-pub(super) fn is_metadata(path: &str) -> bool {
+pub(super) fn is_metadata(path: &str, resource_path: &str) -> bool {
     path.strip_prefix(METADATA_PATH)
-        .is_some_and(|rest| rest.is_empty() || rest == MCP_PATH)
+        .is_some_and(|rest| rest.is_empty() || rest == resource_path)
 }
 
 async fn metadata_of_origin(auth: Data<AppServiceAuth>, request: HttpRequest) -> Json<Value> {
@@ -40,14 +39,14 @@ async fn metadata_of_origin(auth: Data<AppServiceAuth>, request: HttpRequest) ->
 }
 
 async fn metadata_of_endpoint(auth: Data<AppServiceAuth>, request: HttpRequest) -> Json<Value> {
-    let endpoint = url_at(auth.origin(&request), MCP_PATH);
+    let endpoint = url_at(auth.origin(&request), auth.resource_path);
     auth.metadata(&request, endpoint.as_str())
 }
 
 impl AppServiceAuth {
     fn metadata(&self, request: &HttpRequest, resource: &str) -> Json<Value> {
-        let issuer = format!("{}/{TENANT_ID}/v2.0", self.cloud.authority());
-        let scope = self.cloud.directory().server_scope();
+        let issuer = format!("{}/{TENANT_ID}/v2.0", self.tenant.addresses.authority);
+        let scope = self.tenant.directory.server_scope();
         self.report(
             Party::Client,
             request,
@@ -85,8 +84,8 @@ impl AppServiceAuth {
              resource_metadata=\"{metadata}\"",
             host = origin.authority(),
             authorize = self.entra("authorize"),
-            scope = self.cloud.directory().server_scope(),
-            metadata = url_at(origin, &format!("{METADATA_PATH}{MCP_PATH}")),
+            scope = self.tenant.directory.server_scope(),
+            metadata = url_at(origin, &format!("{METADATA_PATH}{}", self.resource_path)),
         )
     }
 }

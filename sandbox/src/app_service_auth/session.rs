@@ -14,8 +14,8 @@ use serde_json::json;
 
 use super::caller::user_claims;
 use super::{AppServiceAuth, random_id};
-use crate::entra::AccessTokenClaims;
 use crate::events::Party;
+use crate::tenant::AccessTokenClaims;
 
 /// The cookie that holds the id of the session.
 pub(super) const COOKIE: &str = "AppServiceAuthSession";
@@ -64,7 +64,7 @@ impl AppServiceAuth {
     /// Opens a session and gives the cookie for it.
     pub(super) fn open_session(&self, session: Session) -> Cookie<'static> {
         let id = random_id();
-        self.cloud.ledger().record_secret(&id);
+        self.tenant.ledger.record_secret(&id);
         self.sessions.insert(id.clone(), session);
         Cookie::build(COOKIE, id)
             .path("/")

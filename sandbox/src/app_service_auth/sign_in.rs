@@ -18,8 +18,8 @@ use super::code_redemption::RedemptionError;
 use super::session::{self, Session};
 use super::{AppServiceAuth, pages, random_id, url_at};
 use crate::directory::MCP_SERVER;
-use crate::entra::TokenRefusal;
 use crate::events::Party;
+use crate::tenant::TokenRefusal;
 
 pub(super) const SIGN_IN_PATH: &str = "/.auth/login/aad";
 const CALLBACK_PATH: &str = "/.auth/login/aad/callback";
@@ -202,7 +202,7 @@ impl AppServiceAuth {
             .await
             .map_err(Failure::NoTokens)?;
         let claims = self
-            .cloud
+            .tenant
             .verify_access_token(&tokens.id_token)
             .map_err(Failure::IdToken)?;
         if claims.get("nonce") != Some(&sign_in.nonce) {

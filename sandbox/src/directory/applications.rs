@@ -1,7 +1,5 @@
 //! The applications of the tenant, as their registrations describe them.
 
-use super::permissions::Permission;
-
 /// The MCP server's app registration: the audience of the user's token and the client of the on-behalf-of exchange.
 /// Its redirect URIs are registered at run time, by [`Directory::register_redirect_uri`].
 ///
@@ -114,17 +112,6 @@ impl Application {
         CLIENTS
             .iter()
             .find(|client| client.client_id.eq_ignore_ascii_case(client_id))
-    }
-
-    /// Whether the permission needs nobody's consent. An application is part of itself, and what it takes to sign in to
-    /// a pre-authorised client is not asked for separately.
-    pub(super) fn is_pre_authorized(&self, permission: Permission) -> bool {
-        if *self == MCP_SERVER {
-            permission == Permission::UserImpersonation
-        } else {
-            PRE_AUTHORIZED_CLIENTS.contains(self)
-                && (permission == Permission::UserImpersonation || permission.is_for_sign_in())
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::applications::{Application, CLIENTS, MCP_SERVER};
+use super::applications::{Application, CLIENTS, MCP_SERVER, PRE_AUTHORIZED_CLIENTS};
 use super::people::{ALAN, Person};
 use super::permissions::Permission;
 
@@ -103,6 +103,17 @@ impl Consents {
 /// What people have consented to at the start: that the MCP server reads the profile.
 fn is_initial(client: &Application, permission: Permission) -> bool {
     *client == MCP_SERVER && (permission == Permission::UserRead || permission.is_for_sign_in())
+}
+
+/// Whether the permission needs nobody's consent. An application is part of itself, and what it takes to sign in to a
+/// pre-authorised client is not asked for separately.
+pub(super) fn is_pre_authorized(client: &Application, permission: Permission) -> bool {
+    if *client == MCP_SERVER {
+        permission == Permission::UserImpersonation
+    } else {
+        PRE_AUTHORIZED_CLIENTS.contains(client)
+            && (permission == Permission::UserImpersonation || permission.is_for_sign_in())
+    }
 }
 
 #[cfg(test)]

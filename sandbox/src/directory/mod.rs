@@ -176,7 +176,7 @@ impl Directory {
         client: &Application,
         permission: Permission,
     ) -> bool {
-        client.is_pre_authorized(permission)
+        consents::is_pre_authorized(client, permission)
             || self.consents.read().contains(person, client, permission)
     }
 

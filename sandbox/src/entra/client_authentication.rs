@@ -3,24 +3,30 @@
 //! Source: RFC 7523, with a federated credential instead of a key of the client's own ("Configure an application to trust
 //! a managed identity").
 
-use super::error::EntraError;
-use super::required;
-use super::token::TokenRequest;
-use super::tokens::TokenRefusal;
-use crate::cloud::CloudState;
+use super::request::required;
 use crate::directory::{Application, ClientType, FEDERATED_CREDENTIAL};
+use crate::tenant::{EntraError, TokenRefusal, Tokens};
+
+/// What a client says of itself in a token request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ClientCredentials<'a> {
+    pub(super) client_id: Option<&'a str>,
+    pub(super) client_secret: Option<&'a str>,
+    pub(super) client_assertion_type: Option<&'a str>,
+    pub(super) client_assertion: Option<&'a str>,
+}
 
 /// Finds the client. A confidential one must prove itself, a public one must not try to.
 pub(super) fn authenticate(
-    cloud: &CloudState,
-    request: &TokenRequest,
+    tokens: &Tokens,
+    credentials: &ClientCredentials<'_>,
 ) -> Result<&'static Application, EntraError> {
-    let client = Application::find_client(required(&request.client_id, "client_id")?)
+    let client = Application::find_client(required(credentials.client_id, "client_id")?)
         .ok_or(EntraError::CLIENT_UNKNOWN)?;
     match client.client_type {
-        ClientType::Confidential => check_client_assertion(cloud, request)?,
+        ClientType::Confidential => check_client_assertion(tokens, credentials)?,
         ClientType::Public => {
-            let proofs = [&request.client_assertion, &request.client_secret];
+            let proofs = [credentials.client_assertion, credentials.client_secret];
             if proofs.into_iter().flatten().any(|proof| !proof.is_empty()) {
                 return Err(EntraError::CLIENT_IS_PUBLIC);
             }
@@ -30,32 +36,33 @@ pub(super) fn authenticate(
 }
 
 /// The client proves itself with a token that matches the federated credential.
-fn check_client_assertion(cloud: &CloudState, request: &TokenRequest) -> Result<(), EntraError> {
-    let Ok(assertion) = required(&request.client_assertion, "client_assertion") else {
+fn check_client_assertion(
+    tokens: &Tokens,
+    credentials: &ClientCredentials<'_>,
+) -> Result<(), EntraError> {
+    let Ok(assertion) = required(credentials.client_assertion, "client_assertion") else {
         return Err(EntraError::CLIENT_ASSERTION_MISSING);
     };
-    if required(&request.client_assertion_type, "client_assertion_type")?
+    if required(credentials.client_assertion_type, "client_assertion_type")?
         != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     {
         return Err(
             EntraError::MALFORMED_REQUEST.because("The `client_assertion_type` is not known.")
         );
     }
-    let claims =
-        cloud
-            .tokens
-            .verify_signature_and_time(assertion)
-            .map_err(|refusal| match refusal {
-                TokenRefusal::Expired | TokenRefusal::NotYetValid => {
-                    EntraError::CLIENT_ASSERTION_EXPIRED
-                }
-                refusal => {
-                    EntraError::CLIENT_ASSERTION_SIGNATURE.because(format!("Reason: {refusal}."))
-                }
-            })?;
+    let claims = tokens
+        .verify_signature_and_time(assertion)
+        .map_err(|refusal| match refusal {
+            TokenRefusal::Expired | TokenRefusal::NotYetValid => {
+                EntraError::CLIENT_ASSERTION_EXPIRED
+            }
+            refusal => {
+                EntraError::CLIENT_ASSERTION_SIGNATURE.because(format!("Reason: {refusal}."))
+            }
+        })?;
 
     let subject = claims.get("sub").unwrap_or_default();
-    if !cloud.tokens.is_issuer_of(&claims) {
+    if !tokens.is_issuer_of(&claims) {
         Err(EntraError::FEDERATED_ISSUER)
     } else if !claims
         .get("aud")

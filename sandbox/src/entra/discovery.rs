@@ -4,34 +4,55 @@
 //! `code_challenge_methods_supported` and without `registration_endpoint`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::authority::Authority;
-use super::{check_tenant, correlation_id, strike};
-use crate::cloud::CloudState;
-use crate::faults::Endpoint;
+use super::request::check_tenant;
+use super::response::answer;
+use crate::faults::{Call, Endpoint, Faults};
+use crate::tenant::{Authority, Tenant};
 
 /// `GET /{tenant}/v2.0/.well-known/openid-configuration`
 pub(super) async fn metadata(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
+    faults: web::Data<Faults>,
     authority: web::Data<Authority>,
-    tenant: web::Path<String>,
+    tenant_id: web::Path<String>,
     request: HttpRequest,
 ) -> HttpResponse {
-    cloud.ledger.record(Endpoint::Metadata, None);
-    if let Some(response) = strike(&cloud, Endpoint::Metadata, None, &request).await {
-        return response;
-    }
-    if let Err(error) = check_tenant(&tenant) {
-        return error.respond(&cloud.tokens.clock, correlation_id(&request));
-    }
-    HttpResponse::Ok().json(json!({
+    let call = Call::new(Endpoint::Metadata, None);
+    answer(&tenant, &faults, call, &request, || {
+        check_tenant(&tenant_id)?;
+        let graph = tenant.addresses.graph.audience();
+        Ok(HttpResponse::Ok().json(openid_configuration(&authority, graph)))
+    })
+    .await
+}
+
+/// `GET /{tenant}/discovery/v2.0/keys`
+pub(super) async fn keys(
+    tenant: web::Data<Tenant>,
+    faults: web::Data<Faults>,
+    authority: web::Data<Authority>,
+    tenant_id: web::Path<String>,
+    request: HttpRequest,
+) -> HttpResponse {
+    let call = Call::new(Endpoint::Keys, None);
+    answer(&tenant, &faults, call, &request, || {
+        check_tenant(&tenant_id)?;
+        let keys = &tenant.tokens.keys;
+        Ok(HttpResponse::Ok().json(keys.json_web_key_set(&authority.issuer())))
+    })
+    .await
+}
+
+fn openid_configuration(authority: &Authority, graph: &str) -> Value {
+    json!({
         "issuer": authority.issuer(),
         "authorization_endpoint": authority.url("oauth2/v2.0/authorize"),
         "token_endpoint": authority.url("oauth2/v2.0/token"),
         "end_session_endpoint": authority.url("oauth2/v2.0/logout"),
         "jwks_uri": authority.url("discovery/v2.0/keys"),
-        "userinfo_endpoint": format!("{}/oidc/userinfo", cloud.graph.audience()),
+        "userinfo_endpoint": format!("{}/oidc/userinfo", graph),
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "response_modes_supported": ["query", "fragment", "form_post"],
         "subject_types_supported": ["pairwise"],
@@ -45,22 +66,5 @@ pub(super) async fn metadata(
         "request_uri_parameter_supported": false,
         "http_logout_supported": true,
         "frontchannel_logout_supported": true,
-    }))
-}
-
-/// `GET /{tenant}/discovery/v2.0/keys`
-pub(super) async fn keys(
-    cloud: web::Data<CloudState>,
-    authority: web::Data<Authority>,
-    tenant: web::Path<String>,
-    request: HttpRequest,
-) -> HttpResponse {
-    cloud.ledger.record(Endpoint::Keys, None);
-    if let Some(response) = strike(&cloud, Endpoint::Keys, None, &request).await {
-        return response;
-    }
-    match check_tenant(&tenant) {
-        Ok(()) => HttpResponse::Ok().json(cloud.tokens.keys.json_web_key_set(&authority.issuer())),
-        Err(error) => error.respond(&cloud.tokens.clock, correlation_id(&request)),
-    }
+    })
 }

@@ -6,10 +6,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_SECURITY_POLICY;
 use maud::{Markup, PreEscaped, html};
 
-use super::clock::Clock;
-use super::error::{EntraError, Occurrence};
 use crate::directory::{Application, Permission, Person};
 use crate::html;
+use crate::tenant::{Clock, EntraError, Occurrence};
 
 const PRODUCT: &str = "Microsoft Entra ID";
 

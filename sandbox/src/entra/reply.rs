@@ -7,9 +7,8 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use reqwest::Url;
 
-use super::clock::Clock;
-use super::error::EntraError;
 use super::pages;
+use crate::tenant::{Clock, EntraError};
 
 /// In which part of a request to the redirect URI the answer travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

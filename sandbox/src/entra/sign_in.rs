@@ -3,21 +3,18 @@
 //! Each page holds a form with the id of the sign-in that it belongs to. The id is good for one answer, from the browser
 //! that the page was sent to.
 
-use std::collections::HashMap;
-
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpRequest, HttpResponse, web};
-use parking_lot::Mutex;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::authority::Authority;
-use super::authorize::{AuthorizationRequest, Prompt};
-use super::error::EntraError;
-use super::grants::{AuthorizationCode, Grant};
-use super::{check_tenant, client_info, pages, reply};
-use crate::cloud::CloudState;
+use super::authorization_request::{AuthorizationRequest, Prompt};
+use super::request::check_tenant;
+use super::response::client_info;
+use super::sign_ins::{Pending, Question, SignIns};
+use super::{pages, reply};
 use crate::directory::{MCP_SERVER, Permission, Person, TENANT_ID};
+use crate::tenant::{Authority, AuthorizationCode, EntraError, Grant, Tenant};
 
 /// Where the account picker's form goes.
 const ACCOUNT: &str = "account";
@@ -40,78 +37,17 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/{tenant}/oauth2/v2.0/logout", web::get().to(sign_out));
 }
 
-/// The sessions of browsers and the sign-ins under way in them. They live as long as the cloud.
-#[derive(Default)]
-pub(crate) struct SignIns {
-    /// Who is signed in, by the id of the session.
-    sessions: Mutex<HashMap<String, Option<Person>>>,
-    /// What waits for an answer, by the id in the form.
-    pending: Mutex<HashMap<String, Pending>>,
-}
-
-struct Pending {
-    session: String,
-    request: AuthorizationRequest,
-    question: Question,
-}
-
-/// What a page asks.
-enum Question {
-    /// Who signs in.
-    Account,
-    /// Whether this person consents.
-    Consent(Person),
-}
-
-impl SignIns {
-    fn knows(&self, session: &str) -> bool {
-        self.sessions.lock().contains_key(session)
-    }
-
-    fn person(&self, session: &str) -> Option<Person> {
-        self.sessions.lock().get(session)?.clone()
-    }
-
-    fn sign_in(&self, session: &str, person: &Person) {
-        self.sessions
-            .lock()
-            .insert(session.to_owned(), Some(person.clone()));
-    }
-
-    fn sign_out(&self, session: &str) {
-        self.sessions.lock().remove(session);
-    }
-
-    fn ask(&self, flow: String, pending: Pending) {
-        self.sessions
-            .lock()
-            .entry(pending.session.clone())
-            .or_default();
-        self.pending.lock().insert(flow, pending);
-    }
-
-    /// What was asked, if it was asked in this session and is answered for the first time.
-    fn answered(&self, session: &str, flow: &str) -> Option<(AuthorizationRequest, Question)> {
-        let mut pending = self.pending.lock();
-        pending.get(flow).filter(|asked| asked.session == session)?;
-        let Pending {
-            request, question, ..
-        } = pending.remove(flow)?;
-        Some((request, question))
-    }
-}
-
 /// Signs a person in for the client, asking as little as the request allows.
 pub(super) fn begin(
-    cloud: &CloudState,
+    tenant: &Tenant,
+    sign_ins: &SignIns,
     authority: &Authority,
     browser: &HttpRequest,
     request: AuthorizationRequest,
 ) -> HttpResponse {
-    let visit = Visit::new(cloud, authority, browser);
+    let visit = Visit::new(tenant, sign_ins, authority, browser);
     let hinted = visit.hinted_person(&request);
-    let signed_in = cloud
-        .sign_ins
+    let signed_in = sign_ins
         .person(&visit.session)
         .filter(|person| hinted.as_ref().is_none_or(|hinted| hinted == person));
     match (request.prompt, signed_in) {
@@ -129,17 +65,18 @@ struct AccountForm {
 }
 
 async fn choose_account(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
+    sign_ins: web::Data<SignIns>,
     authority: web::Data<Authority>,
     form: web::Form<AccountForm>,
     browser: HttpRequest,
 ) -> HttpResponse {
-    let visit = Visit::new(&cloud, &authority, &browser);
-    let answered = cloud.sign_ins.answered(&visit.session, &form.flow);
-    match (answered, cloud.directory.person(&form.account)) {
+    let visit = Visit::new(&tenant, &sign_ins, &authority, &browser);
+    let answered = sign_ins.answered(&visit.session, &form.flow);
+    match (answered, tenant.directory.person(&form.account)) {
         (Some((request, Question::Account)), Ok(person)) => {
             tracing::debug!(person = person.name, "signed in");
-            cloud.sign_ins.sign_in(&visit.session, &person);
+            sign_ins.sign_in(&visit.session, &person);
             visit.go_on_as(person, request)
         }
         _ => visit.expired(),
@@ -161,13 +98,14 @@ enum Decision {
 }
 
 async fn decide_on_consent(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
+    sign_ins: web::Data<SignIns>,
     authority: web::Data<Authority>,
     form: web::Form<ConsentForm>,
     browser: HttpRequest,
 ) -> HttpResponse {
-    let visit = Visit::new(&cloud, &authority, &browser);
-    let answered = cloud.sign_ins.answered(&visit.session, &form.flow);
+    let visit = Visit::new(&tenant, &sign_ins, &authority, &browser);
+    let answered = sign_ins.answered(&visit.session, &form.flow);
     let Some((request, Question::Consent(person))) = answered else {
         return visit.expired();
     };
@@ -175,7 +113,7 @@ async fn decide_on_consent(
         Decision::Accept => {
             tracing::debug!(person = person.name, "consent given");
             let permissions = request.scopes.permissions();
-            cloud.directory.grant(&person, request.client, permissions);
+            tenant.directory.grant(&person, request.client, permissions);
             visit.finish(person, request)
         }
         Decision::Cancel => {
@@ -194,23 +132,24 @@ struct SignOutParameters {
 
 /// Forgets who is signed in, and goes back to the MCP server if that is asked for.
 async fn sign_out(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
+    sign_ins: web::Data<SignIns>,
     authority: web::Data<Authority>,
-    tenant: web::Path<String>,
+    tenant_id: web::Path<String>,
     parameters: web::Query<SignOutParameters>,
     browser: HttpRequest,
 ) -> HttpResponse {
-    if let Err(error) = check_tenant(&tenant) {
-        return pages::error(&error, &cloud.tokens.clock);
+    if let Err(error) = check_tenant(&tenant_id) {
+        return pages::error(&error, &tenant.tokens.clock);
     }
-    let visit = Visit::new(&cloud, &authority, &browser);
-    cloud.sign_ins.sign_out(&visit.session);
+    let visit = Visit::new(&tenant, &sign_ins, &authority, &browser);
+    sign_ins.sign_out(&visit.session);
 
     let SignOutParameters {
         post_logout_redirect_uri,
         state,
     } = parameters.into_inner();
-    match post_logout_redirect_uri.and_then(|uri| url_of_server(&cloud, &uri)) {
+    match post_logout_redirect_uri.and_then(|uri| url_of_server(&tenant, &uri)) {
         Some(mut url) => {
             if let Some(state) = state {
                 url.query_pairs_mut().append_pair("state", &state);
@@ -222,9 +161,9 @@ async fn sign_out(
 }
 
 /// The URL, if it is on the origin of the MCP server.
-fn url_of_server(cloud: &CloudState, uri: &str) -> Option<Url> {
+fn url_of_server(tenant: &Tenant, uri: &str) -> Option<Url> {
     let url = Url::parse(uri).ok()?;
-    cloud
+    tenant
         .directory
         .redirect_uris(&MCP_SERVER)
         .iter()
@@ -235,21 +174,28 @@ fn url_of_server(cloud: &CloudState, uri: &str) -> Option<Url> {
 
 /// A browser that visits Entra.
 struct Visit<'a> {
-    cloud: &'a CloudState,
+    tenant: &'a Tenant,
+    sign_ins: &'a SignIns,
     authority: &'a Authority,
     session: String,
 }
 
 impl<'a> Visit<'a> {
     /// Goes on with the browser's session. Ids that Entra has not given out are not sessions.
-    fn new(cloud: &'a CloudState, authority: &'a Authority, browser: &HttpRequest) -> Self {
+    fn new(
+        tenant: &'a Tenant,
+        sign_ins: &'a SignIns,
+        authority: &'a Authority,
+        browser: &HttpRequest,
+    ) -> Self {
         let session = browser
             .cookie(COOKIE)
             .map(|cookie| cookie.value().to_owned())
-            .filter(|session| cloud.sign_ins.knows(session))
-            .unwrap_or_else(|| cloud.new_secret());
+            .filter(|session| sign_ins.knows(session))
+            .unwrap_or_else(|| tenant.new_secret());
         Self {
-            cloud,
+            tenant,
+            sign_ins,
             authority,
             session,
         }
@@ -257,13 +203,13 @@ impl<'a> Visit<'a> {
 
     /// Whom the client expects.
     fn hinted_person(&self, request: &AuthorizationRequest) -> Option<Person> {
-        self.cloud
+        self.tenant
             .directory
             .person_by_user_principal_name(request.login_hint.as_deref()?)
     }
 
     fn ask_for_account(&self, request: AuthorizationRequest) -> HttpResponse {
-        let mut people = self.cloud.directory.people();
+        let mut people = self.tenant.directory.people();
         if let Some(hinted) = self.hinted_person(&request) {
             people.retain(|person| *person != hinted);
             people.insert(0, hinted);
@@ -283,7 +229,7 @@ impl<'a> Visit<'a> {
             .filter(|permission| {
                 prompt == Some(Prompt::Consent)
                     || !self
-                        .cloud
+                        .tenant
                         .directory
                         .is_granted(&person, client, *permission)
             })
@@ -302,30 +248,30 @@ impl<'a> Visit<'a> {
 
     /// Remembers the question, and gives the id of its answer.
     fn ask(&self, request: AuthorizationRequest, question: Question) -> String {
-        let flow = self.cloud.new_secret();
+        let flow = self.tenant.new_secret();
         let pending = Pending {
             session: self.session.clone(),
             request,
             question,
         };
-        self.cloud.sign_ins.ask(flow.clone(), pending);
+        self.sign_ins.ask(flow.clone(), pending);
         flow
     }
 
     /// Sends the browser back to the client with what it asked for.
     fn finish(&self, person: Person, request: AuthorizationRequest) -> HttpResponse {
-        let cloud = self.cloud;
-        let code = request.response_type.code.then(|| cloud.new_secret());
+        let tenant = self.tenant;
+        let code = request.response_type.code.then(|| tenant.new_secret());
         let mut parameters = Vec::new();
         parameters.extend(code.clone().map(|code| ("code", code)));
         if request.response_type.id_token {
             let nonce = request.nonce.as_deref();
-            let token = cloud
+            let token = tenant
                 .tokens
                 .id_token(&person, request.client, &request.scopes, nonce)
                 .with_code(code.as_deref())
                 .claim("iss", self.authority.issuer());
-            parameters.push(("id_token", cloud.issue(token)));
+            parameters.push(("id_token", tenant.issue(token)));
         }
         if request.wants_client_info {
             parameters.push(("client_info", client_info(&person)));
@@ -340,19 +286,19 @@ impl<'a> Visit<'a> {
                 redirect_uri: request.redirect_uri,
                 challenge: request.code_challenge,
                 nonce: request.nonce,
-                issued_at: cloud.tokens.clock.now(),
+                issued_at: tenant.tokens.clock.now(),
             };
-            cloud.grants.keep_code(code, authorized);
+            tenant.grants.keep_code(code, authorized);
         }
         request.reply.send(parameters)
     }
 
     fn refuse(&self, request: &AuthorizationRequest, error: &EntraError) -> HttpResponse {
-        request.reply.refuse(error, &self.cloud.tokens.clock)
+        request.reply.refuse(error, &self.tenant.tokens.clock)
     }
 
     fn expired(&self) -> HttpResponse {
-        pages::error(&EntraError::SIGN_IN_EXPIRED, &self.cloud.tokens.clock)
+        pages::error(&EntraError::SIGN_IN_EXPIRED, &self.tenant.tokens.clock)
     }
 
     /// Cookies do not care for ports: the path keeps this one from the app on the same host.

@@ -2,32 +2,31 @@
 //!
 //! Source: "Microsoft identity platform and OAuth 2.0 authorization code flow"; RFC 6749, sections 4.1.3 to 6.
 
+use std::time::Duration;
+
 use actix_web::error::UrlencodedError;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::authority::Authority;
-use super::client_authentication::authenticate;
-use super::error::EntraError;
-use super::grants::{Grant, Redemption};
-use super::requested_claims::RequestedClaims;
-use super::scope::Scopes;
-use super::{
-    check_resource, check_tenant, client_info, correlation_id, on_behalf_of, required, strike,
+use super::client_authentication::{ClientCredentials, authenticate};
+use super::on_behalf_of::{self, OnBehalfOf};
+use super::request::{check_resource, check_tenant, required};
+use super::response::{answer, client_info};
+use crate::directory::{Api, Application, Permission, Person};
+use crate::faults::{Call, Endpoint, Faults};
+use crate::tenant::{
+    Authority, EntraError, Grant, Redemption, RequestedClaims, Scopes, Tenant, TokenSpec,
 };
-use crate::cloud::CloudState;
-use crate::directory::{Api, Permission, Person};
-use crate::faults::Endpoint;
 
 /// The form of a token request. Members that Entra does not know, it ignores.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct TokenRequest {
     grant_type: Option<String>,
-    pub(super) client_id: Option<String>,
-    pub(super) client_secret: Option<String>,
-    pub(super) client_assertion_type: Option<String>,
-    pub(super) client_assertion: Option<String>,
-    pub(super) scope: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    client_assertion_type: Option<String>,
+    client_assertion: Option<String>,
+    scope: Option<String>,
     claims: Option<String>,
     client_info: Option<String>,
     // Of an authorization code.
@@ -39,8 +38,8 @@ pub(super) struct TokenRequest {
     // Of either.
     resource: Option<String>,
     // Of an exchange on behalf of a user.
-    pub(super) assertion: Option<String>,
-    pub(super) requested_token_use: Option<String>,
+    assertion: Option<String>,
+    requested_token_use: Option<String>,
 }
 
 /// A successful answer (RFC 6749, section 5.1, and Entra's additions). Times in seconds.
@@ -63,83 +62,96 @@ pub(super) struct TokenResponse {
 
 /// `POST /{tenant}/oauth2/v2.0/token`
 pub(super) async fn token(
-    cloud: web::Data<CloudState>,
+    tenant: web::Data<Tenant>,
+    faults: web::Data<Faults>,
     authority: web::Data<Authority>,
-    tenant: web::Path<String>,
+    tenant_id: web::Path<String>,
     request: HttpRequest,
     form: Result<web::Form<TokenRequest>, actix_web::Error>,
 ) -> HttpResponse {
-    let person = form.as_ref().ok().and_then(|form| form.person(&cloud));
+    let person = form.as_ref().ok().and_then(|form| form.person(&tenant));
     let person = person.as_ref().map(|person| person.name.as_str());
-    cloud.ledger.record(Endpoint::Token, person);
-    if let Some(response) = strike(&cloud, Endpoint::Token, person, &request).await {
-        return response;
-    }
-
-    let outcome = check_tenant(&tenant)
-        .and_then(|()| {
-            form.map_err(|error| EntraError::MALFORMED_REQUEST.because(form_fault(&error)))
-        })
-        .and_then(|form| form.answer(&cloud, &authority));
-    match outcome {
-        Ok(response) => {
-            tracing::debug!(person, scope = response.scope, "token issued");
-            HttpResponse::Ok()
-                .insert_header(("Cache-Control", "no-store, no-cache"))
-                .json(response)
-        }
-        Err(error) => {
-            tracing::debug!(person, code = error.code(), "token refused");
-            error.respond(&cloud.tokens.clock, correlation_id(&request))
-        }
-    }
+    let call = Call::new(Endpoint::Token, person);
+    answer(&tenant, &faults, call, &request, || {
+        let response = check_tenant(&tenant_id)
+            .and_then(|()| {
+                form.map_err(|error| EntraError::MALFORMED_REQUEST.because(form_fault(&error)))
+            })
+            .and_then(|form| form.answer(&tenant, &authority))
+            .inspect_err(|error| {
+                tracing::debug!(person, code = error.code(), "token refused");
+            })?;
+        tracing::debug!(person, scope = response.scope, "token issued");
+        Ok(HttpResponse::Ok()
+            .insert_header(("Cache-Control", "no-store, no-cache"))
+            .json(response))
+    })
+    .await
 }
 
 impl TokenRequest {
     /// For whom a token is asked, judging by what is presented.
-    fn person(&self, cloud: &CloudState) -> Option<Person> {
+    fn person(&self, tenant: &Tenant) -> Option<Person> {
         if let Some(assertion) = &self.assertion {
-            cloud.person_of(assertion)
+            tenant.person_of(assertion)
         } else if let Some(code) = &self.code {
-            cloud.grants.person_of_code(code)
+            tenant.grants.person_of_code(code)
         } else {
-            cloud
+            tenant
                 .grants
                 .person_of_refresh_token(self.refresh_token.as_deref()?)
         }
     }
 
-    fn answer(
-        &self,
-        cloud: &CloudState,
-        authority: &Authority,
-    ) -> Result<TokenResponse, EntraError> {
-        match required(&self.grant_type, "grant_type")? {
-            "authorization_code" => self.redeem_code(cloud, authority),
-            "refresh_token" => self.refresh(cloud, authority),
+    fn answer(&self, tenant: &Tenant, authority: &Authority) -> Result<TokenResponse, EntraError> {
+        let grant_type = required(self.grant_type.as_deref(), "grant_type")?;
+        let client = || authenticate(&tenant.tokens, &self.credentials());
+        match grant_type {
+            "authorization_code" => self.redeem_code(tenant, authority, client()?),
+            "refresh_token" => self.refresh(tenant, authority, client()?),
             "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
-                on_behalf_of::exchange(cloud, authority, self)
+                let grant = on_behalf_of::grant(tenant, client()?, &self.on_behalf_of())?;
+                self.issue(tenant, authority, &grant, &grant.scopes, None)
             }
             other => Err(EntraError::UNSUPPORTED_GRANT.because(format!("It was `{other}`."))),
         }
     }
 
+    fn credentials(&self) -> ClientCredentials<'_> {
+        ClientCredentials {
+            client_id: self.client_id.as_deref(),
+            client_secret: self.client_secret.as_deref(),
+            client_assertion_type: self.client_assertion_type.as_deref(),
+            client_assertion: self.client_assertion.as_deref(),
+        }
+    }
+
+    fn on_behalf_of(&self) -> OnBehalfOf<'_> {
+        OnBehalfOf {
+            assertion: self.assertion.as_deref(),
+            requested_token_use: self.requested_token_use.as_deref(),
+            scope: self.scope.as_deref(),
+        }
+    }
+
     fn redeem_code(
         &self,
-        cloud: &CloudState,
+        tenant: &Tenant,
         authority: &Authority,
+        client: &'static Application,
     ) -> Result<TokenResponse, EntraError> {
-        let client = authenticate(cloud, self)?;
         let redemption = Redemption {
-            code: required(&self.code, "code")?,
+            code: required(self.code.as_deref(), "code")?,
             client,
-            redirect_uri: required(&self.redirect_uri, "redirect_uri")?,
+            redirect_uri: required(self.redirect_uri.as_deref(), "redirect_uri")?,
             verifier: self.code_verifier.as_deref(),
         };
-        let code = cloud.grants.redeem(&redemption, cloud.tokens.clock.now())?;
-        let scopes = self.scopes(cloud, &code.grant)?;
+        let code = tenant
+            .grants
+            .redeem(&redemption, tenant.tokens.clock.now())?;
+        let scopes = self.scopes(tenant, &code.grant)?;
         self.issue(
-            cloud,
+            tenant,
             authority,
             &code.grant,
             &scopes,
@@ -149,86 +161,66 @@ impl TokenRequest {
 
     fn refresh(
         &self,
-        cloud: &CloudState,
+        tenant: &Tenant,
         authority: &Authority,
+        client: &'static Application,
     ) -> Result<TokenResponse, EntraError> {
-        let client = authenticate(cloud, self)?;
-        let token = required(&self.refresh_token, "refresh_token")?;
-        let grant = cloud
+        let token = required(self.refresh_token.as_deref(), "refresh_token")?;
+        let grant = tenant
             .grants
-            .refresh(token, client, cloud.tokens.clock.now())?;
-        let scopes = self.scopes(cloud, &grant)?;
-        self.issue(cloud, authority, &grant, &scopes, None)
+            .refresh(token, client, tenant.tokens.clock.now())?;
+        let scopes = self.scopes(tenant, &grant)?;
+        self.issue(tenant, authority, &grant, &scopes, None)
     }
 
     /// The scopes of the token: those of the sign-in, unless the request names others that were consented to as well.
-    fn scopes(&self, cloud: &CloudState, grant: &Grant) -> Result<Scopes, EntraError> {
+    fn scopes(&self, tenant: &Tenant, grant: &Grant) -> Result<Scopes, EntraError> {
         let scopes = match self.scope.as_deref().filter(|scope| !scope.is_empty()) {
-            Some(scope) => Scopes::parse(cloud.api_names(), scope)?,
+            Some(scope) => Scopes::parse(tenant.api_names(), scope)?,
             None if grant.scopes.apis().len() > 1 => return Err(EntraError::SCOPE_REQUIRED),
             None => grant.scopes.clone(),
         };
-        check_resource(cloud, self.resource.as_deref(), &scopes)?;
+        check_resource(tenant, self.resource.as_deref(), &scopes)?;
         Ok(scopes)
     }
 
     /// Issues an access token for the scopes, if the person has consented and they are for one API. Whether an id token
     /// and a refresh token go with it was decided at the sign-in.
-    pub(super) fn issue(
+    fn issue(
         &self,
-        cloud: &CloudState,
+        tenant: &Tenant,
         authority: &Authority,
         grant: &Grant,
         scopes: &Scopes,
         nonce: Option<&str>,
     ) -> Result<TokenResponse, EntraError> {
         let claims = RequestedClaims::parse(self.claims.as_deref())?;
+        let [api] = scopes.apis()[..] else {
+            return Err(EntraError::SCOPE_OF_SEVERAL_RESOURCES);
+        };
+        check_consent(tenant, grant, scopes)?;
+        let AccessToken {
+            token,
+            lifetime,
+            refresh_in,
+        } = access_token(tenant, grant, scopes, api);
+        let access_token = token.requested(claims);
         let Grant {
             client,
             person,
             scopes: asked,
         } = grant;
-        let [api] = scopes.apis()[..] else {
-            return Err(EntraError::SCOPE_OF_SEVERAL_RESOURCES);
-        };
-        if let Some(refused) = scopes
-            .permissions()
-            .find(|permission| !cloud.directory.is_granted(person, client, *permission))
-        {
-            return Err(
-                EntraError::CONSENT_REQUIRED.because(format!("It is `{}`.", refused.value()))
-            );
-        }
-
-        let claim = scopes.claim(api);
-        let (token, lifetime, refresh_in) = match api {
-            Api::McpServer => {
-                let lifetime = cloud.options.user_token_lifetime;
-                let token = cloud.tokens.user_token(person, client, &claim, lifetime);
-                (token, lifetime, None)
-            }
-            Api::Graph => {
-                let lifetime = cloud.options.graph_token_lifetime;
-                let token = cloud.tokens.graph_token(
-                    person,
-                    client,
-                    cloud.graph.audience(),
-                    &claim,
-                    lifetime,
-                );
-                (token, lifetime, cloud.options.refresh_in)
-            }
-        };
-        let access_token = token.requested(claims);
         let id_token = asked.contains(Permission::OpenId).then(|| {
-            let token = cloud.tokens.id_token(person, client, asked, nonce);
-            cloud.issue(token.claim("iss", authority.issuer()))
+            let token = tenant.tokens.id_token(person, client, asked, nonce);
+            tenant.issue(token.claim("iss", authority.issuer()))
         });
         let refresh_token = asked.contains(Permission::OfflineAccess).then(|| {
-            let name = cloud.new_secret();
-            cloud
-                .grants
-                .keep_refresh_token(name.clone(), grant.clone(), cloud.tokens.clock.now());
+            let name = tenant.new_secret();
+            tenant.grants.keep_refresh_token(
+                name.clone(),
+                grant.clone(),
+                tenant.tokens.clock.now(),
+            );
             name
         });
         Ok(TokenResponse {
@@ -237,11 +229,54 @@ impl TokenRequest {
             expires_in: lifetime.as_secs(),
             ext_expires_in: lifetime.as_secs(),
             refresh_in: refresh_in.map(|refresh_in| refresh_in.as_secs()),
-            access_token: cloud.issue(access_token),
+            access_token: tenant.issue(access_token),
             refresh_token,
             id_token,
             client_info: (self.client_info.as_deref() == Some("1")).then(|| client_info(person)),
         })
+    }
+}
+
+/// The person must have consented to every permission.
+fn check_consent(tenant: &Tenant, grant: &Grant, scopes: &Scopes) -> Result<(), EntraError> {
+    let Grant { client, person, .. } = grant;
+    let mut permissions = scopes.permissions();
+    match permissions.find(|permission| !tenant.directory.is_granted(person, client, *permission)) {
+        Some(refused) => {
+            Err(EntraError::CONSENT_REQUIRED.because(format!("It is `{}`.", refused.value())))
+        }
+        None => Ok(()),
+    }
+}
+
+struct AccessToken {
+    token: TokenSpec,
+    lifetime: Duration,
+    refresh_in: Option<Duration>,
+}
+
+fn access_token(tenant: &Tenant, grant: &Grant, scopes: &Scopes, api: Api) -> AccessToken {
+    let Tenant { tokens, policy, .. } = tenant;
+    let Grant { client, person, .. } = grant;
+    let scope = scopes.claim(api);
+    match api {
+        Api::McpServer => {
+            let lifetime = policy.user_token_lifetime;
+            AccessToken {
+                token: tokens.user_token(person, client, &scope, lifetime),
+                lifetime,
+                refresh_in: None,
+            }
+        }
+        Api::Graph => {
+            let lifetime = policy.graph_token_lifetime;
+            let graph = tenant.addresses.graph.audience();
+            AccessToken {
+                token: tokens.graph_token(person, client, graph, &scope, lifetime),
+                lifetime,
+                refresh_in: policy.refresh_in,
+            }
+        }
     }
 }
 

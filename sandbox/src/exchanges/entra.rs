@@ -2,10 +2,10 @@
 
 use reqwest::Url;
 
-use super::{Answer, Body, Request, Words, user};
+use super::message::{Answer, Body, Request, Words, user};
 use crate::directory::{MCP_SERVER, TENANT_ID};
-use crate::entra::unverified_claims;
 use crate::events::Party;
+use crate::tenant::unverified_claims;
 
 /// Entra's part of its port. The rest is the control endpoint's.
 pub(super) fn describe(asked: &Request<'_>, answer: &Answer) -> Option<Words> {

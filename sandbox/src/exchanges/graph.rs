@@ -1,6 +1,6 @@
 //! Requests to Microsoft Graph.
 
-use super::{Answer, Request, Words, user};
+use super::message::{Answer, Request, Words, user};
 use crate::events::Party;
 
 pub(super) fn describe(asked: &Request<'_>, answer: &Answer) -> Words {

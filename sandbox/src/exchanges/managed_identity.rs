@@ -1,12 +1,12 @@
 //! Requests to the managed identity endpoint.
 
-use super::{Answer, Request, Words};
-use crate::app_service_auth;
+use super::message::{Answer, Request, Words};
 use crate::events::Party;
 
 pub(super) fn describe(asked: &Request<'_>, answer: &Answer) -> Words {
     let resource = asked.parameter("resource").unwrap_or("nothing");
-    let is_app_service_auth = asked.user_agent.as_deref() == Some(app_service_auth::USER_AGENT);
+    let is_app_service_auth =
+        asked.user_agent.as_deref() == Some(Party::APP_SERVICE_AUTH_USER_AGENT);
     Words {
         from: Some(if is_app_service_auth {
             Party::AppServiceAuth

@@ -313,10 +313,8 @@ fn serve(
             .wrap(from_fn(webhooks::route))
             .wrap(from_fn(app_service_auth::authenticate))
             .wrap(from_fn(web_server::limit));
-        if let Some(authentication) = &authentication {
-            app = app
-                .app_data(authentication.clone())
-                .configure(app_service_auth::routes);
+        if let Some(authentication) = authentication.clone() {
+            app = app.configure(|config| app_service_auth::routes(config, authentication));
         }
         app.configure(|config| services(config))
     };

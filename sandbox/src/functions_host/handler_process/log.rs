@@ -1,41 +1,6 @@
-//! What the process writes, and what the host takes it for.
+//! What the host takes a line for that the process writes.
 
-use serde::Serialize;
-
-/// Which of its streams a process wrote to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-/// How the host logs a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// Everything on standard output.
-    Information,
-    /// A line on standard error that contains "warn".
-    Warning,
-    /// Any other line on standard error.
-    Error,
-}
-
-/// A line that the process wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LogLine {
-    /// The process that wrote it.
-    pub pid: u32,
-    /// Where it wrote it.
-    pub stream: Stream,
-    /// What the host takes it for.
-    pub level: Level,
-    /// The line without its end.
-    pub text: String,
-}
+use crate::events::Level;
 
 /// The level of a line on standard error. `errors_only` is `useStdErrorStreamForErrorsOnly` of
 /// host.json.

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 pub use self::command::{Environment, HandlerCommand};
-pub use self::log::{Level, LogLine, Stream};
+pub use crate::events::{Level, LogLine, Stream};
 
 use self::log::level_of_stderr;
 use super::timings::HostTimings;

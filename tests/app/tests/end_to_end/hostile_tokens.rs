@@ -4,7 +4,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sandbox::{
     directory::{MCP_CLIENT, OTHER_API, TENANT_ID, VISUAL_STUDIO_CODE},
-    entra::{Signer, TokenSpec},
+    tenant::{Signer, TokenSpec},
 };
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 //!
 //! Source: "Scopes and permissions in the Microsoft identity platform".
 
+use super::addresses::GraphOrigins;
 use super::error::EntraError;
-use crate::cloud::GraphOrigins;
 use crate::directory::{Api, Directory, MCP_SERVER, Permission};
 
 /// The scopes of a request, in its own spelling.

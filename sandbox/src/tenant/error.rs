@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -446,14 +444,9 @@ impl EntraError {
         self
     }
 
-    /// The response of the token endpoint.
-    pub(crate) fn respond(&self, clock: &Clock, correlation_id: Option<Uuid>) -> HttpResponse {
-        let occurrence = Occurrence::new(clock, correlation_id);
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
-        HttpResponse::build(status)
-            .insert_header(("x-ms-request-id", occurrence.trace_id.to_string()))
-            .insert_header(("Cache-Control", "no-store, no-cache"))
-            .json(self.body(&occurrence))
+    /// The HTTP status of the token endpoint's answer.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
     }
 
     /// What the authorization endpoint sends back to the client (RFC 6749, section 4.1.2.1).
@@ -486,7 +479,8 @@ impl EntraError {
         format!("https://login.microsoftonline.com/error?code={}", self.code)
     }
 
-    fn body(&self, occurrence: &Occurrence) -> Value {
+    /// The body of the token endpoint's answer.
+    pub(crate) fn body(&self, occurrence: &Occurrence) -> Value {
         let mut body = json!({
             "error": self.error,
             "error_description": self.message(occurrence),

@@ -18,30 +18,30 @@ const REFRESH_TOKEN_LIFETIME: i64 = 90 * 24 * 60 * 60;
 
 /// Who lets which client do what.
 #[derive(Debug, Clone)]
-pub(super) struct Grant {
-    pub(super) client: &'static Application,
-    pub(super) person: Person,
+pub(crate) struct Grant {
+    pub(crate) client: &'static Application,
+    pub(crate) person: Person,
     /// As they were asked for at the authorization endpoint.
-    pub(super) scopes: Scopes,
+    pub(crate) scopes: Scopes,
 }
 
 /// What an authorization code stands for.
 #[derive(Debug, Clone)]
-pub(super) struct AuthorizationCode {
-    pub(super) grant: Grant,
-    pub(super) redirect_uri: String,
-    pub(super) challenge: Option<CodeChallenge>,
-    pub(super) nonce: Option<String>,
+pub(crate) struct AuthorizationCode {
+    pub(crate) grant: Grant,
+    pub(crate) redirect_uri: String,
+    pub(crate) challenge: Option<CodeChallenge>,
+    pub(crate) nonce: Option<String>,
     /// In seconds since the epoch.
-    pub(super) issued_at: i64,
+    pub(crate) issued_at: i64,
 }
 
 /// What a client presents to redeem a code.
-pub(super) struct Redemption<'a> {
-    pub(super) code: &'a str,
-    pub(super) client: &'a Application,
-    pub(super) redirect_uri: &'a str,
-    pub(super) verifier: Option<&'a str>,
+pub(crate) struct Redemption<'a> {
+    pub(crate) code: &'a str,
+    pub(crate) client: &'a Application,
+    pub(crate) redirect_uri: &'a str,
+    pub(crate) verifier: Option<&'a str>,
 }
 
 /// The codes and refresh tokens that were issued.
@@ -62,7 +62,7 @@ struct RefreshToken {
 }
 
 impl Grants {
-    pub(super) fn keep_code(&self, name: String, code: AuthorizationCode) {
+    pub(crate) fn keep_code(&self, name: String, code: AuthorizationCode) {
         let state = CodeState {
             code,
             is_redeemed: false,
@@ -71,7 +71,7 @@ impl Grants {
     }
 
     /// Accepts a code once, from the client that it was issued to.
-    pub(super) fn redeem(
+    pub(crate) fn redeem(
         &self,
         redemption: &Redemption<'_>,
         now: i64,
@@ -102,7 +102,7 @@ impl Grants {
         Ok(state.code.clone())
     }
 
-    pub(super) fn keep_refresh_token(&self, name: String, grant: Grant, now: i64) {
+    pub(crate) fn keep_refresh_token(&self, name: String, grant: Grant, now: i64) {
         let token = RefreshToken {
             grant,
             issued_at: now,
@@ -111,7 +111,7 @@ impl Grants {
     }
 
     /// Accepts a refresh token of the client. As in Entra, it stays good when a newer one is issued for it.
-    pub(super) fn refresh(
+    pub(crate) fn refresh(
         &self,
         name: &str,
         client: &Application,
@@ -129,12 +129,12 @@ impl Grants {
     }
 
     /// Whose code it is.
-    pub(super) fn person_of_code(&self, name: &str) -> Option<Person> {
+    pub(crate) fn person_of_code(&self, name: &str) -> Option<Person> {
         Some(self.codes.lock().get(name)?.code.grant.person.clone())
     }
 
     /// Whose refresh token it is.
-    pub(super) fn person_of_refresh_token(&self, name: &str) -> Option<Person> {
+    pub(crate) fn person_of_refresh_token(&self, name: &str) -> Option<Person> {
         Some(self.refresh_tokens.lock().get(name)?.grant.person.clone())
     }
 }
@@ -142,9 +142,9 @@ impl Grants {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::GraphOrigins;
     use crate::directory::{AZURE_CLI, Directory, MCP_CLIENT, VISUAL_STUDIO_CODE};
-    use crate::entra::scope::ApiNames;
+    use crate::tenant::addresses::GraphOrigins;
+    use crate::tenant::scope::ApiNames;
 
     const REDIRECT_URI: &str = "http://localhost:3000/callback";
 

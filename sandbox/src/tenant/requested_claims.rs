@@ -18,7 +18,7 @@ impl RequestedClaims {
     ///
     /// # Errors
     /// When it is not a JSON object.
-    pub(super) fn parse(claims: Option<&str>) -> Result<Self, EntraError> {
+    pub(crate) fn parse(claims: Option<&str>) -> Result<Self, EntraError> {
         let Some(claims) = claims.filter(|claims| !claims.is_empty()) else {
             return Ok(Self::default());
         };

@@ -8,7 +8,7 @@ use super::error::EntraError;
 
 /// What the verifier of an authorization code has to match.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum CodeChallenge {
+pub(crate) enum CodeChallenge {
     /// The verifier itself. Entra accepts this, and takes it for granted where no method is named.
     Plain(String),
     /// The verifier's SHA-256.
@@ -20,7 +20,7 @@ impl CodeChallenge {
     ///
     /// # Errors
     /// When the method is unknown, or the challenge missing or not of a possible size.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         challenge: Option<String>,
         method: Option<&str>,
     ) -> Result<Option<Self>, EntraError> {
@@ -40,7 +40,7 @@ impl CodeChallenge {
         }
     }
 
-    pub(super) fn is_met_by(&self, verifier: &str) -> bool {
+    pub(crate) fn is_met_by(&self, verifier: &str) -> bool {
         match self {
             Self::Plain(challenge) => challenge == verifier,
             Self::S256(challenge) => *challenge == URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)),

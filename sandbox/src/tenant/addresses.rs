@@ -1,0 +1,31 @@
+//! Where the tenant's services are reached.
+
+/// The addresses that tokens, metadata and other services name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Addresses {
+    /// Entra's: `http://127.0.0.1:{port}`.
+    pub(crate) authority: String,
+    /// Microsoft Graph's.
+    pub(crate) graph: GraphOrigins,
+    /// That of the managed identity endpoint: `http://{address}:{port}/msi/token`.
+    pub(crate) identity_endpoint: String,
+}
+
+/// The origins at which Graph listens. Each names it in scopes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct GraphOrigins {
+    pub(crate) http: String,
+    pub(crate) https: Option<String>,
+}
+
+impl GraphOrigins {
+    /// The `aud` of every token for Graph, and where it says that its things are.
+    pub(crate) fn audience(&self) -> &str {
+        &self.http
+    }
+
+    /// Whether a scope's `resource` means Graph.
+    pub(crate) fn contains(&self, resource: &str) -> bool {
+        resource == self.http || self.https.as_deref() == Some(resource)
+    }
+}
