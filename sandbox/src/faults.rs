@@ -540,6 +540,27 @@ mod tests {
         assert_ne!(first, second);
     }
 
+    #[tokio::test]
+    async fn every_call_is_counted_and_meets_a_fault_or_is_answered() {
+        let faults = Faults::default();
+        let ledger = Ledger::new(false);
+        let status = async || {
+            let call = call(Endpoint::Graph);
+            let failed = |struck: Struck| struck.effect().respond(Value::Null);
+            let answered = || HttpResponse::NoContent().finish();
+            faults
+                .answer(&ledger, call, failed, answered)
+                .await
+                .status()
+        };
+        assert_eq!(status().await, StatusCode::NO_CONTENT);
+        let fault = Fault::new(Endpoint::Graph, Effect::Html).times(1);
+        faults.add(fault).unwrap();
+        assert_eq!(status().await, StatusCode::BAD_GATEWAY);
+        assert_eq!(status().await, StatusCode::NO_CONTENT);
+        assert_eq!(ledger.snapshot().graph.people["ada"], 3);
+    }
+
     #[test]
     fn faults_that_cannot_happen_are_refused() {
         let refused = |fault: Fault| Faults::default().add(fault).unwrap_err();

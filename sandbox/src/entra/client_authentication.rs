@@ -77,3 +77,83 @@ fn check_client_assertion(
         Err(EntraError::FEDERATED_SUBJECT)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{MCP_CLIENT, MCP_SERVER, OTHER_API};
+    use crate::tenant::{Signer, TEST_TENANT, TokenSpec};
+
+    fn proof() -> TokenSpec {
+        let tokens = &TEST_TENANT.tokens;
+        tokens.identity_token(FEDERATED_CREDENTIAL.audience)
+    }
+
+    fn credentials(client: &Application) -> ClientCredentials<'_> {
+        ClientCredentials {
+            client_id: Some(client.client_id),
+            ..ClientCredentials::default()
+        }
+    }
+
+    fn outcome(credentials: &ClientCredentials<'_>) -> Result<&'static str, u32> {
+        authenticate(&TEST_TENANT.tokens, credentials)
+            .map(|client| client.client_id)
+            .map_err(|error| error.code())
+    }
+
+    fn outcome_with(proof: TokenSpec) -> Result<&'static str, u32> {
+        outcome(&ClientCredentials {
+            client_assertion_type: Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            client_assertion: Some(&TEST_TENANT.tokens.sign(proof)),
+            ..credentials(&MCP_SERVER)
+        })
+    }
+
+    #[test]
+    fn the_server_proves_itself_with_a_token_of_its_managed_identity() {
+        assert_eq!(outcome_with(proof()), Ok(MCP_SERVER.client_id));
+    }
+
+    #[test]
+    fn a_token_that_does_not_match_the_federated_credential_proves_nothing() {
+        let subject = FEDERATED_CREDENTIAL.subject;
+        for (proof, code) in [
+            (proof().signed_by(Signer::Stranger), 700027),
+            (proof().signed_by(Signer::Nobody), 700027),
+            (proof().expires_in(-1), 700024),
+            (proof().claim("iss", "http://other.example"), 700211),
+            (proof().claim("aud", MCP_SERVER.client_id), 700212),
+            (proof().claim("sub", OTHER_API.client_id), 700213),
+            (proof().claim("sub", subject.to_ascii_uppercase()), 7002138),
+        ] {
+            assert_eq!(outcome_with(proof.clone()), Err(code), "{proof:?}");
+        }
+    }
+
+    #[test]
+    fn a_proof_must_be_there_and_of_a_known_type() {
+        assert_eq!(outcome(&credentials(&MCP_SERVER)), Err(7000218));
+        let mut server = credentials(&MCP_SERVER);
+        server.client_assertion = Some("proof");
+        assert_eq!(outcome(&server), Err(900144));
+        server.client_assertion_type = Some("password");
+        assert_eq!(outcome(&server), Err(9002313));
+    }
+
+    #[test]
+    fn a_public_client_must_not_try_to_prove_itself() {
+        let mut client = credentials(&MCP_CLIENT);
+        assert_eq!(outcome(&client), Ok(MCP_CLIENT.client_id));
+        client.client_secret = Some("");
+        assert_eq!(outcome(&client), Ok(MCP_CLIENT.client_id));
+        client.client_secret = Some("secret");
+        assert_eq!(outcome(&client), Err(700025));
+    }
+
+    #[test]
+    fn a_client_must_be_one_that_people_sign_in_to() {
+        assert_eq!(outcome(&ClientCredentials::default()), Err(900144));
+        assert_eq!(outcome(&credentials(&OTHER_API)), Err(700016));
+    }
+}

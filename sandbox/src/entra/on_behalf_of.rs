@@ -53,3 +53,79 @@ fn user_of_assertion(tenant: &Tenant, assertion: &str) -> Result<Person, EntraEr
         .and_then(|object_id| tenant.directory.person_by_object_id(object_id))
         .ok_or(EntraError::FOREIGN_USER)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{MCP_CLIENT, MCP_SERVER, OTHER_API, Permission};
+    use crate::tenant::{Signer, TEST_TENANT, TokenSpec};
+
+    fn adas() -> TokenSpec {
+        TEST_TENANT.access_token_spec("ada").unwrap()
+    }
+
+    fn server() -> &'static Application {
+        Application::find_client(MCP_SERVER.client_id).unwrap()
+    }
+
+    fn asked(assertion: &str) -> OnBehalfOf<'_> {
+        OnBehalfOf {
+            assertion: Some(assertion),
+            requested_token_use: Some("on_behalf_of"),
+            scope: Some("http://graph.example/User.Read"),
+        }
+    }
+
+    fn refusal(client: &'static Application, asked: &OnBehalfOf<'_>) -> u32 {
+        grant(&TEST_TENANT, client, asked).unwrap_err().code()
+    }
+
+    #[test]
+    fn the_users_token_lets_the_server_act_for_the_user() {
+        let assertion = TEST_TENANT.tokens.sign(adas());
+        let grant = grant(&TEST_TENANT, server(), &asked(&assertion)).unwrap();
+        assert_eq!(grant.person.name, "ada");
+        assert_eq!(*grant.client, MCP_SERVER);
+        assert!(grant.scopes.contains(Permission::UserRead));
+    }
+
+    #[test]
+    fn a_token_that_is_not_a_users_for_the_server_is_refused() {
+        for (assertion, code) in [
+            (adas().expires_in(-1), 500133),
+            (adas().claim("aud", OTHER_API.client_id), 500131),
+            (adas().signed_by(Signer::Stranger), 50013),
+            (adas().claim("iss", "http://other.example"), 50013),
+            (adas().signed_by(Signer::Nobody), 50027),
+            (adas().app_only(), 7000114),
+            (adas().claim("oid", "somebody of another tenant"), 50020),
+        ] {
+            let token = TEST_TENANT.tokens.sign(assertion.clone());
+            assert_eq!(refusal(server(), &asked(&token)), code, "{assertion:?}");
+        }
+    }
+
+    #[test]
+    fn every_parameter_is_checked() {
+        let assertion = TEST_TENANT.tokens.sign(adas());
+        let mut request = asked(&assertion);
+        request.requested_token_use = Some("other");
+        assert_eq!(refusal(server(), &request), 9002313);
+        request.requested_token_use = None;
+        assert_eq!(refusal(server(), &request), 900144);
+
+        let mut request = asked(&assertion);
+        request.scope = Some("http://elsewhere.example/User.Read");
+        assert_eq!(refusal(server(), &request), 500011);
+        request.scope = None;
+        assert_eq!(refusal(server(), &request), 900144);
+        assert_eq!(refusal(server(), &asked("")), 900144);
+    }
+
+    #[test]
+    fn a_public_client_acts_for_nobody() {
+        let client = Application::find_client(MCP_CLIENT.client_id).unwrap();
+        let assertion = TEST_TENANT.tokens.sign(adas());
+        assert_eq!(refusal(client, &asked(&assertion)), 7000218);
+    }
+}

@@ -289,3 +289,120 @@ fn form_fault(error: &actix_web::Error) -> String {
         None => "It is not a form.".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{FEDERATED_CREDENTIAL, IDENTIFIER_URI, MCP_CLIENT, MCP_SERVER};
+    use crate::tenant::{AuthorizationCode, TEST_TENANT, unverified_claims};
+
+    const REDIRECT_URI: &str = "http://localhost:3000/callback";
+
+    fn authority() -> Authority {
+        Authority {
+            origin: "https://localhost:7443".to_owned(),
+        }
+    }
+
+    fn answer(request: &TokenRequest) -> Result<TokenResponse, EntraError> {
+        request.answer(&TEST_TENANT, &authority())
+    }
+
+    fn exchange(person: &str, scope: &str) -> TokenRequest {
+        let text = |text: &str| Some(text.to_owned());
+        let tokens = &TEST_TENANT.tokens;
+        let proof = tokens.identity_token(FEDERATED_CREDENTIAL.audience);
+        TokenRequest {
+            grant_type: text("urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            client_id: text(MCP_SERVER.client_id),
+            client_assertion_type: text("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            client_assertion: Some(tokens.sign(proof)),
+            assertion: TEST_TENANT.access_token(person).ok(),
+            requested_token_use: text("on_behalf_of"),
+            scope: text(scope),
+            ..TokenRequest::default()
+        }
+    }
+
+    /// The redemption of a code that ada's sign-in for the scopes led to.
+    fn redemption(scope: &str) -> TokenRequest {
+        let code = AuthorizationCode {
+            grant: Grant {
+                client: Application::find_client(MCP_CLIENT.client_id).unwrap(),
+                person: TEST_TENANT.directory.person("ada").unwrap(),
+                scopes: Scopes::parse(TEST_TENANT.api_names(), scope).unwrap(),
+            },
+            redirect_uri: REDIRECT_URI.to_owned(),
+            challenge: None,
+            nonce: Some("nonce".to_owned()),
+            issued_at: TEST_TENANT.tokens.clock.now(),
+        };
+        let name = TEST_TENANT.new_secret();
+        TEST_TENANT.grants.keep_code(name.clone(), code);
+        TokenRequest {
+            grant_type: Some("authorization_code".to_owned()),
+            client_id: Some(MCP_CLIENT.client_id.to_owned()),
+            redirect_uri: Some(REDIRECT_URI.to_owned()),
+            code: Some(name),
+            ..TokenRequest::default()
+        }
+    }
+
+    #[test]
+    fn a_users_token_is_exchanged_for_one_for_graph() {
+        let response = answer(&exchange("ada", "http://graph.example/.default")).unwrap();
+        assert_eq!(response.expires_in, 3600);
+        assert_eq!(response.refresh_in, Some(1800));
+        assert!(response.refresh_token.is_none() && response.id_token.is_none());
+        let claims = TEST_TENANT
+            .tokens
+            .verify(&response.access_token, &["http://graph.example"])
+            .unwrap();
+        assert_eq!(claims.get("upn"), Some("ada@contoso.example"));
+        assert!(claims.has_scope("User.Read"));
+    }
+
+    #[test]
+    fn a_token_takes_consent_and_a_single_api() {
+        let refusal = |request: TokenRequest| answer(&request).err().map(|error| error.code());
+        assert_eq!(refusal(exchange("alan", "User.Read")), Some(65001));
+        let both = format!("{IDENTIFIER_URI}/.default http://graph.example/.default");
+        assert_eq!(refusal(exchange("ada", &both)), Some(28000));
+        assert_eq!(refusal(redemption(&both)), Some(28003));
+    }
+
+    #[test]
+    fn a_code_and_then_its_refresh_token_bring_what_the_sign_in_was_for() {
+        let scope = format!("openid offline_access {IDENTIFIER_URI}/user_impersonation");
+        let first = answer(&redemption(&scope)).unwrap();
+        assert_eq!((first.expires_in, first.refresh_in), (4500, None));
+
+        let id_token = unverified_claims(&first.id_token.unwrap()).unwrap();
+        assert_eq!(id_token.get("nonce"), Some("nonce"));
+        assert_eq!(id_token.get("iss"), Some(&*authority().issuer()));
+
+        let second = answer(&TokenRequest {
+            grant_type: Some("refresh_token".to_owned()),
+            client_id: Some(MCP_CLIENT.client_id.to_owned()),
+            refresh_token: first.refresh_token,
+            ..TokenRequest::default()
+        })
+        .unwrap();
+        for token in [&first.access_token, &second.access_token] {
+            let claims = TEST_TENANT.verify_access_token(token).unwrap();
+            assert!(claims.has_scope("user_impersonation"));
+            assert_eq!(
+                claims.get("iss"),
+                TEST_TENANT.tokens.issuers.first().map(String::as_str)
+            );
+        }
+    }
+
+    #[test]
+    fn the_person_is_known_by_what_is_presented() {
+        let person = |request: &TokenRequest| Some(request.person(&TEST_TENANT)?.name);
+        assert_eq!(person(&exchange("grace", "")).as_deref(), Some("grace"));
+        assert_eq!(person(&redemption("openid")).as_deref(), Some("ada"));
+        assert_eq!(person(&TokenRequest::default()), None);
+    }
+}

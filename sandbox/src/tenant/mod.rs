@@ -191,3 +191,37 @@ impl Tenant {
 fn new_identity_header() -> String {
     Uuid::new_v4().simple().to_string()
 }
+
+/// A tenant without services, for unit tests. They share it, because its key takes time to make.
+#[cfg(test)]
+pub(crate) static TEST_TENANT: std::sync::LazyLock<Tenant> = std::sync::LazyLock::new(|| {
+    let addresses = Addresses {
+        authority: "http://login.example".to_owned(),
+        graph: GraphOrigins {
+            http: "http://graph.example".to_owned(),
+            https: None,
+        },
+        identity_endpoint: "http://identity.example/msi/token".to_owned(),
+    };
+    let authority = Authority {
+        origin: addresses.authority.clone(),
+    };
+    let policy = Policy {
+        graph_token_lifetime: Duration::from_secs(3600),
+        refresh_in: Some(Duration::from_secs(1800)),
+        user_token_lifetime: Duration::from_secs(4500),
+        lenient_resource: false,
+    };
+    let tokens = Tokens {
+        issuers: vec![authority.issuer()],
+        keys: SigningKeys::generate(),
+        clock: Clock::default(),
+    };
+    Tenant::new(
+        policy,
+        addresses,
+        Directory::default(),
+        tokens,
+        Ledger::new(false),
+    )
+});
