@@ -139,11 +139,7 @@ impl Cloud {
             identity_endpoint: format!("{identity_url}{}", managed_identity::PATH),
         };
         let login_authority = Authority { origin: authority };
-        let mut authorities = vec![&login_authority];
-        if let Some(https) = &https {
-            authorities.insert(usize::from(!HANDLER_TAKES_HTTPS), &https.authority);
-        }
-        let issuers = authorities.into_iter().map(Authority::issuer).collect();
+        let issuers = issuers(&login_authority, https.as_ref());
         // Dropped on failure, the cloud stops the servers that run already.
         let mut cloud = Self {
             tenant: Arc::new(options.tenant(addresses, issuers, keys)),
@@ -399,6 +395,15 @@ impl Https {
             certificate: Certificate::generate()?,
         })
     }
+}
+
+/// The tenant's issuers. The first is the one that access tokens name.
+fn issuers(login: &Authority, https: Option<&Https>) -> Vec<String> {
+    let mut authorities = vec![login];
+    if let Some(https) = https {
+        authorities.insert(usize::from(!HANDLER_TAKES_HTTPS), &https.authority);
+    }
+    authorities.into_iter().map(Authority::issuer).collect()
 }
 
 /// A listener and its address as a URL.

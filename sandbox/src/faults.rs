@@ -227,7 +227,7 @@ pub(crate) enum Struck {
 
 impl Struck {
     /// The effect, at an endpoint that has no claims challenges.
-    pub(crate) fn effect(self) -> Effect {
+    pub(crate) fn into_effect(self) -> Effect {
         match self {
             Self::Challenge(_) => Effect::ClaimsChallenge,
             Self::Effect(effect) => effect,
@@ -546,7 +546,7 @@ mod tests {
         let ledger = Ledger::new(false);
         let status = async || {
             let call = call(Endpoint::Graph);
-            let failed = |struck: Struck| struck.effect().respond(Value::Null);
+            let failed = |struck: Struck| struck.into_effect().respond(Value::Null);
             let answered = || HttpResponse::NoContent().finish();
             faults
                 .answer(&ledger, call, failed, answered)

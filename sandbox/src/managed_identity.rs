@@ -79,7 +79,7 @@ async fn token(
         .answer(
             &tenant.ledger,
             Call::new(Endpoint::ManagedIdentity, None),
-            |struck| match struck.effect() {
+            |struck| match struck.into_effect() {
                 Effect::NumericExpiry => issue(Expiry::Number),
                 effect => effect.respond(error_body(
                     StatusCode::INTERNAL_SERVER_ERROR,

@@ -31,7 +31,7 @@ pub(super) async fn answer(
         .answer(
             &tenant.ledger,
             call,
-            |struck| fail(struck.effect()),
+            |struck| fail(struck.into_effect()),
             || succeed().unwrap_or_else(refuse),
         )
         .await
