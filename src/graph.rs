@@ -19,7 +19,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{
     failure::{Failure, Remedy, word},
     outbound::{self, CallBudget, Reply, SendError},
-    outbound_credential::{Error as CredentialError, OutboundCredential, busy_message},
+    outbound_credential::{CallCredential, Error as CredentialError, busy_message},
 };
 
 /// What Microsoft Graph is called to users.
@@ -35,7 +35,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(Debug)]
 pub struct GraphClient {
     root: Url,
-    credential: Arc<OutboundCredential>,
+    credential: Arc<CallCredential>,
     budget: Arc<CallBudget>,
 }
 
@@ -75,11 +75,7 @@ struct ErrorObject {
 }
 
 impl GraphClient {
-    pub(crate) fn new(
-        root: Url,
-        credential: Arc<OutboundCredential>,
-        budget: Arc<CallBudget>,
-    ) -> Self {
+    pub(crate) fn new(root: Url, credential: Arc<CallCredential>, budget: Arc<CallBudget>) -> Self {
         Self {
             root,
             credential,

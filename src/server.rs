@@ -28,7 +28,7 @@ use crate::{
     },
     only_the_host::{forbidden, is_from_the_host, is_json, unsupported_media_type},
     outbound::{self, CallBudget},
-    outbound_credential::OutboundCredentials,
+    outbound_credential::CredentialSource,
     settings::{Identity, Settings},
 };
 
@@ -45,7 +45,7 @@ const SHUTDOWN_GRACE_SECONDS: u64 = 5;
 struct Handler {
     settings: Settings,
     tools: Registry,
-    credentials: OutboundCredentials,
+    credentials: CredentialSource,
     bodies: CallBodies,
 }
 
@@ -55,7 +55,7 @@ struct Handler {
 pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
     let port = settings.port;
     let handler = web::Data::new(Handler {
-        credentials: OutboundCredentials::new(&settings),
+        credentials: CredentialSource::new(&settings),
         settings,
         tools,
         bodies: CallBodies::new(),

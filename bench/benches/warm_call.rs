@@ -17,7 +17,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use handler::custom_handler::TriggerValue;
 use handler::mcp::invocation::ToolInvocation;
 use handler::outbound::CallBudget;
-use handler::outbound_credential::{OutboundCredentials, Perishable, RefreshingCache};
+use handler::outbound_credential::{CredentialSource, Perishable, RefreshingCache};
 use handler::settings::Settings;
 use tokio::runtime::Runtime;
 
@@ -57,7 +57,7 @@ fn warm_call(criterion: &mut Criterion) {
         bencher.iter(|| headers.get("X-MS-CLIENT-PRINCIPAL").unwrap());
     });
 
-    let credentials = OutboundCredentials::new(&settings);
+    let credentials = CredentialSource::new(&settings);
     // Enough for all calls together.
     let budget = Arc::new(CallBudget::new(Duration::from_secs(3600)));
     runtime
@@ -99,7 +99,7 @@ fn warm_call(criterion: &mut Criterion) {
             let mut elapsed = Duration::ZERO;
             let mut left = usize::try_from(iterations).unwrap();
             while left > 0 {
-                let credentials = OutboundCredentials::new(&settings);
+                let credentials = CredentialSource::new(&settings);
                 runtime
                     .block_on(credentials.for_call(headers, &budget))
                     .unwrap();

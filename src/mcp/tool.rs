@@ -15,7 +15,7 @@ use super::{invocation::Arguments, result::CallToolResult};
 use crate::{
     failure::{Failure, Remedy},
     graph::GraphClient,
-    outbound_credential::OutboundCredential,
+    outbound_credential::CallCredential,
 };
 
 /// How much is told of what is wrong with arguments, in characters.
@@ -55,7 +55,7 @@ pub struct ToolContext {
     /// The MCP session, when the client sent one.
     pub session_id: Option<String>,
     /// The identity that the tool acts as.
-    pub(crate) credential: Arc<OutboundCredential>,
+    pub(crate) credential: Arc<CallCredential>,
     /// Microsoft Graph with that credential.
     pub(crate) graph: GraphClient,
 }

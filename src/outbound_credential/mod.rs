@@ -30,7 +30,7 @@ use crate::{
 
 /// Makes a credential for each tool call.
 #[derive(Debug)]
-pub enum OutboundCredentials {
+pub enum CredentialSource {
     /// Of the user who calls.
     Caller {
         /// Verifies the caller's token.
@@ -42,7 +42,7 @@ pub enum OutboundCredentials {
     Developer(Arc<DeveloperCredential>),
 }
 
-impl OutboundCredentials {
+impl CredentialSource {
     /// What `settings` demand.
     pub fn new(settings: &Settings) -> Self {
         match &settings.identity {
@@ -61,7 +61,7 @@ impl OutboundCredentials {
         &self,
         headers: &Headers<'_>,
         budget: &Arc<CallBudget>,
-    ) -> Result<OutboundCredential, Error> {
+    ) -> Result<CallCredential, Error> {
         match self {
             Self::Caller {
                 verifier,
@@ -72,23 +72,23 @@ impl OutboundCredentials {
                     .await?;
                 let credential =
                     OnBehalfOfCredential::new(on_behalf_of.clone(), caller, budget.clone());
-                Ok(OutboundCredential::OnBehalfOf(credential))
+                Ok(CallCredential::OnBehalfOf(credential))
             }
-            Self::Developer(developer) => Ok(OutboundCredential::Developer(developer.clone())),
+            Self::Developer(developer) => Ok(CallCredential::Developer(developer.clone())),
         }
     }
 }
 
 /// The credential of one tool call.
 #[derive(Debug)]
-pub enum OutboundCredential {
+pub enum CallCredential {
     /// Of the user who called.
     OnBehalfOf(OnBehalfOfCredential),
     /// Of the developer.
     Developer(Arc<DeveloperCredential>),
 }
 
-impl OutboundCredential {
+impl CallCredential {
     /// A token for `scopes`.
     pub async fn token(&self, scopes: &[&str]) -> Result<AccessToken, Error> {
         match self {
@@ -151,7 +151,7 @@ impl OutboundCredential {
 }
 
 #[async_trait::async_trait]
-impl TokenCredential for OutboundCredential {
+impl TokenCredential for CallCredential {
     async fn get_token(
         &self,
         scopes: &[&str],

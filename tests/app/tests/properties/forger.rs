@@ -11,7 +11,7 @@ use handler::{
     failure::Failure,
     mcp::invocation::Headers,
     outbound::CallBudget,
-    outbound_credential::{Error, Kind, OutboundCredentials},
+    outbound_credential::{CredentialSource, Error, Kind},
     settings::{Settings, names},
 };
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ const CLIENT_ID: &str = "33333333-2222-3333-4444-555555555555";
 /// The forger, and the handler's verification of callers.
 pub struct Forger {
     runtime: Runtime,
-    credentials: OutboundCredentials,
+    credentials: CredentialSource,
     issuer: String,
 }
 
@@ -51,7 +51,7 @@ impl Forger {
         .unwrap();
         Self {
             runtime: Runtime::new().unwrap(),
-            credentials: OutboundCredentials::new(&settings),
+            credentials: CredentialSource::new(&settings),
             issuer: openid_provider::issuer(&authority),
         }
     }

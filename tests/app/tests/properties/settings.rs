@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use handler::{
     outbound::is_confidential,
-    outbound_credential::OutboundCredentials,
+    outbound_credential::CredentialSource,
     settings::{Identity, Settings, names},
 };
 use proptest::{
@@ -120,7 +120,7 @@ proptest! {
                         prop_assert!(!caller.scope.is_empty());
                     }
                 }
-                let _ = OutboundCredentials::new(&settings);
+                let _ = CredentialSource::new(&settings);
             }
             Err(error) => {
                 let message = error.to_string();
