@@ -1,4 +1,4 @@
-//! What App Service Authentication says of the caller, in headers.
+//! App Service Authentication: what it says of the caller, in headers, and where it has users consent.
 //!
 //! The headers are claims, not proof: anybody who reaches the handler by another way can forge them.
 //! [`super::user_assertion`] verifies the token; only the tenant is taken from here, and compared with the token's.
@@ -34,6 +34,11 @@ pub enum TokenSource {
     AccessToken,
     /// `X-MS-TOKEN-AAD-ID-TOKEN`: from the token store.
     IdToken,
+}
+
+/// Where a user of the app at `origin` signs in with a browser and consents.
+pub fn consent_link(origin: &str) -> String {
+    format!("{origin}/.auth/login/aad?post_login_redirect_uri=/.auth/login/done")
 }
 
 /// The caller, as the headers describe them.
@@ -234,5 +239,13 @@ mod tests {
             let error = Principal::from_headers(&headers).err().unwrap();
             assert_eq!(error.kind(), &Kind::NotSignedIn);
         }
+    }
+
+    #[test]
+    fn the_consent_link_is_a_sign_in_at_the_app() {
+        assert_eq!(
+            consent_link("https://app.azurewebsites.net"),
+            "https://app.azurewebsites.net/.auth/login/aad?post_login_redirect_uri=/.auth/login/done"
+        );
     }
 }

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
+    app_service_auth::consent_link,
     client_assertion::ClientAssertion,
     error::{ENTRA, EntraError, Error, Kind},
     refreshing_cache::{Perishable, RefreshingCache},
@@ -331,11 +332,6 @@ fn answer_to_challenge(challenge: &str) -> Result<String, Error> {
     Ok(claims.to_string())
 }
 
-/// Where a user of the app at `origin` signs in with a browser and consents.
-fn consent_link(origin: &str) -> String {
-    format!("{origin}/.auth/login/aad?post_login_redirect_uri=/.auth/login/done")
-}
-
 /// A credential of one caller, for one tool call.
 #[derive(Clone)]
 pub struct OnBehalfOfCredential {
@@ -491,14 +487,6 @@ mod tests {
                 "interaction_required"
             );
         }
-    }
-
-    #[test]
-    fn the_consent_link_is_a_sign_in_at_the_app() {
-        assert_eq!(
-            consent_link("https://app.azurewebsites.net"),
-            "https://app.azurewebsites.net/.auth/login/aad?post_login_redirect_uri=/.auth/login/done"
-        );
     }
 }
 
