@@ -40,13 +40,16 @@ impl InvocationResponse {
 }
 
 /// Why a body is not an invocation of an MCP tool. Never quotes the body: it holds tokens.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// The body is not the host's JSON.
+    #[error("the request is not a custom handler invocation ({0})")]
     Envelope(Position),
     /// There is no `Data`, or no entry for the trigger in it.
+    #[error("the request has no Data.{TRIGGER_BINDING}")]
     NoTrigger,
     /// The trigger's value is not what the MCP extension makes.
+    #[error("Data.{TRIGGER_BINDING} is not an MCP tool call ({0})")]
     Payload(Position),
 }
 
@@ -77,20 +80,6 @@ impl fmt::Display for Position {
         write!(f, "line {}, column {}", self.line, self.column)
     }
 }
-
-impl fmt::Display for EnvelopeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Envelope(at) => {
-                write!(f, "the request is not a custom handler invocation ({at})")
-            }
-            Self::NoTrigger => write!(f, "the request has no Data.{TRIGGER_BINDING}"),
-            Self::Payload(at) => write!(f, "Data.{TRIGGER_BINDING} is not an MCP tool call ({at})"),
-        }
-    }
-}
-
-impl std::error::Error for EnvelopeError {}
 
 /// The trigger's value: JSON text, out of all strings around it. Without `Debug`: it holds tokens.
 pub struct TriggerValue(String);

@@ -12,7 +12,6 @@
 //! Every request sent through here must be safe to repeat.
 
 use std::{
-    fmt,
     net::IpAddr,
     str::FromStr,
     sync::{
@@ -128,33 +127,24 @@ impl Reply {
 }
 
 /// Why no answer came. Holds no URL: a query may be confidential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// The URL is plain http to where plain http may not go.
+    #[error("refused to send over plain http")]
     Insecure,
     /// No connection could be made.
+    #[error("no connection")]
     Unreachable,
     /// The connection broke before the answer's end.
+    #[error("connection broken")]
     Broken,
     /// The answer did not come in time.
+    #[error("no answer in time")]
     TimedOut,
     /// The answer's body is larger than [`MAX_BODY`].
+    #[error("answer too large")]
     TooLarge,
 }
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Insecure => "refused to send over plain http",
-            Self::Unreachable => "no connection",
-            Self::Broken => "connection broken",
-            Self::TimedOut => "no answer in time",
-            Self::TooLarge => "answer too large",
-        })
-    }
-}
-
-impl std::error::Error for SendError {}
 
 /// The managed identity endpoint, where the platform has put it: https, or plain http to a loopback or link-local address.
 ///
