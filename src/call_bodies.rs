@@ -12,7 +12,7 @@ use actix_web::{
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::failure::{Failure, Remedy};
+use crate::failure::Failure;
 
 /// The largest body that is read, in bytes. The host repeats arguments and headers up to four times in it.
 pub const MAX_BODY: usize = 16 * MIB;
@@ -127,9 +127,8 @@ fn kib(bytes: usize) -> u32 {
 }
 
 fn broke_off(error: &PayloadError) -> Failure {
-    Failure::new(
+    Failure::operator(
         "invalid_request",
-        Remedy::Operator,
         "The Functions host's request broke off before its end.",
     )
     .with_action("see the host's log for why it ended the call")
@@ -141,13 +140,12 @@ fn too_large() -> Failure {
         "The call is too large: its arguments and headers may have about {} MiB.",
         MAX_BODY / 4 / MIB
     );
-    Failure::new("too_large", Remedy::User, message)
+    Failure::user("too_large", message)
 }
 
 fn busy() -> Failure {
-    Failure::new(
+    Failure::wait(
         "busy",
-        Remedy::Wait,
         "This server is busy with other large calls. Please try again in a minute.",
     )
     .with_action("if it happens often, let the app have more or larger instances")

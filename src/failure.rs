@@ -1,6 +1,6 @@
 //! A tool call that failed: what the user is told, and what the operator's log says.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// Who can do something about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,8 @@ pub enum Remedy {
 }
 
 /// Why a tool call failed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
 pub struct Failure {
     class: &'static str,
     remedy: Remedy,
@@ -24,10 +25,25 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of the kind `class` that `message` explains to the user in a sentence or two.
+    /// A failure that the user can do something about, or the MCP client on the user's behalf.
     ///
-    /// `class` is a word for the log, such as `consent_required`.
-    pub fn new(class: &'static str, remedy: Remedy, message: impl Into<String>) -> Self {
+    /// `class` is a word for the log, such as `out_of_stock`; `message` tells the user in a sentence or two what
+    /// happened and what to do.
+    pub fn user(class: &'static str, message: impl Into<String>) -> Self {
+        Self::new(class, Remedy::User, message)
+    }
+
+    /// A failure that the people who run the app can do something about; see [`Self::user`] for the parameters.
+    pub fn operator(class: &'static str, message: impl Into<String>) -> Self {
+        Self::new(class, Remedy::Operator, message)
+    }
+
+    /// A failure that passes with time; see [`Self::user`] for the parameters.
+    pub fn wait(class: &'static str, message: impl Into<String>) -> Self {
+        Self::new(class, Remedy::Wait, message)
+    }
+
+    fn new(class: &'static str, remedy: Remedy, message: impl Into<String>) -> Self {
         Self {
             class,
             remedy,
@@ -75,13 +91,16 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+/// What a user is told when `service` is down or busy.
+pub(crate) fn busy_message(service: &str, retry_after: Option<Duration>) -> String {
+    match retry_after {
+        Some(wait) => format!(
+            "{service} is busy. Please try again in {} seconds.",
+            wait.as_secs().max(1)
+        ),
+        None => format!("{service} is not answering. Please try again in a minute."),
     }
 }
-
-impl std::error::Error for Failure {}
 
 /// A word of another's for the log, such as a code or an id: cut to a length that any of those has, and without
 /// what could forge a line or a field.

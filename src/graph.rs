@@ -17,9 +17,9 @@ use reqwest::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    failure::{Failure, Remedy, word},
+    failure::{Failure, busy_message, word},
     outbound::{self, CallBudget, Reply, SendError},
-    outbound_credential::{CallCredential, Error as CredentialError, busy_message},
+    outbound_credential::{CallCredential, Error as CredentialError},
 };
 
 /// What Microsoft Graph is called to users.
@@ -176,26 +176,22 @@ fn failure(reply: &Reply) -> Failure {
         .code;
     let failure = match reply.status {
         _ if reply.is_unavailable() => unavailable(reply.retry_after()),
-        StatusCode::UNAUTHORIZED => Failure::new(
+        StatusCode::UNAUTHORIZED => Failure::operator(
             "graph_unauthorized",
-            Remedy::Operator,
             "Microsoft Graph did not accept the app's token. Please tell whoever runs this server.",
         )
         .with_action("check that MICROSOFT_GRAPH_ENDPOINT, AZURE_AUTHORITY_HOST and AZURE_CLOUD name the same cloud"),
-        StatusCode::FORBIDDEN => Failure::new(
+        StatusCode::FORBIDDEN => Failure::operator(
             "graph_forbidden",
-            Remedy::Operator,
             "Microsoft Graph refuses this to the app or to you. Please tell whoever runs this server which tool you called.",
         )
         .with_action("grant the app registration the delegated permission that this request needs, and consent to it"),
-        StatusCode::NOT_FOUND => Failure::new(
+        StatusCode::NOT_FOUND => Failure::user(
             "graph_not_found",
-            Remedy::User,
             "Microsoft Graph has nothing there for you.",
         ),
-        _ => Failure::new(
+        _ => Failure::operator(
             "graph_error",
-            Remedy::Operator,
             "Microsoft Graph did not understand the app's request. Please tell whoever runs this server.",
         )
         .with_action("check the path that the tool asks for"),
@@ -209,17 +205,12 @@ fn failure(reply: &Reply) -> Failure {
 }
 
 fn unavailable(retry_after: Option<Duration>) -> Failure {
-    Failure::new(
-        "graph_unavailable",
-        Remedy::Wait,
-        busy_message(SERVICE, retry_after),
-    )
+    Failure::wait("graph_unavailable", busy_message(SERVICE, retry_after))
 }
 
 fn unreadable(reply: &Reply) -> Failure {
-    Failure::new(
+    Failure::wait(
         "graph_unreadable",
-        Remedy::Wait,
         "Microsoft Graph answered with something unreadable. Please try again.",
     )
     .with_detail(format_args!(
@@ -269,7 +260,7 @@ fn names_nothing(segment: &str) -> Failure {
     let message = format!(
         "An argument that names something in Microsoft Graph must not be {segment:?}: that names nothing."
     );
-    Failure::new("invalid_arguments", Remedy::User, message)
+    Failure::user("invalid_arguments", message)
 }
 
 fn request_id(headers: &HeaderMap) -> String {
@@ -280,6 +271,7 @@ fn request_id(headers: &HeaderMap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Remedy;
 
     fn unauthorized(challenge: &str) -> Reply {
         Reply {

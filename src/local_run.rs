@@ -8,7 +8,7 @@
 use reqwest::Url;
 
 use crate::{
-    failure::{Failure, Remedy, word},
+    failure::{Failure, word},
     loopback::{host_name, is_loopback},
     mcp::invocation::Headers,
 };
@@ -78,7 +78,7 @@ fn foreign(how: &str, whom: &str) -> Failure {
          app again.",
         word(whom),
     );
-    Failure::new("foreign_caller", Remedy::Operator, message).with_action(
+    Failure::operator("foreign_caller", message).with_action(
         "if the call was yours, add its host name to DEVELOPMENT_ALLOWED_HOSTS; otherwise a web page or another machine tries to act as you",
     )
 }

@@ -221,14 +221,14 @@ fn log(
 
 fn unknown_tool(function: &str) -> Failure {
     let message = format!("This server has no tool {function:?}.");
-    Failure::new("unknown_tool", Remedy::Operator, message).with_action(
+    Failure::operator("unknown_tool", message).with_action(
         "deploy function.json files and handler of the same build: cargo xtask functions",
     )
 }
 
 fn invalid_request(problem: impl std::fmt::Display) -> Failure {
     let message = format!("The Functions host's request could not be read: {problem}.");
-    Failure::new("invalid_request", Remedy::Operator, message).with_action(
+    Failure::operator("invalid_request", message).with_action(
         "compare the extension bundle's version in host.json with this app's release notes",
     )
 }
@@ -238,14 +238,13 @@ fn timed_out(budget: Duration) -> Failure {
         "The tool did not finish within {} seconds. Please try again.",
         budget.as_secs()
     );
-    Failure::new("timed_out", Remedy::Wait, message)
+    Failure::wait("timed_out", message)
         .with_action("raise TOOL_CALL_TIME_BUDGET_SECONDS if the tool needs longer")
 }
 
 fn panicked() -> Failure {
-    Failure::new(
+    Failure::operator(
         "panic",
-        Remedy::Operator,
         "The tool failed unexpectedly. Please tell whoever runs this server.",
     )
     .with_action("see the panic message on stderr, right before this line")

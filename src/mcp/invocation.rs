@@ -11,7 +11,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::failure::{Failure, Remedy, word};
+use crate::failure::{Failure, word};
 
 /// The extension's name for streamable HTTP.
 const STREAMABLE_HTTP: &str = "http-streamable";
@@ -48,7 +48,7 @@ impl<'a> ToolInvocation<'a> {
                 word(other.unwrap_or("unknown"))
             ),
         };
-        Err(Failure::new("transport_refused", Remedy::User, message))
+        Err(Failure::user("transport_refused", message))
     }
 
     /// The headers of the client's request.

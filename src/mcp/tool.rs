@@ -12,11 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{invocation::Arguments, result::CallToolResult};
-use crate::{
-    failure::{Failure, Remedy},
-    graph::GraphClient,
-    outbound_credential::CallCredential,
-};
+use crate::{failure::Failure, graph::GraphClient, outbound_credential::CallCredential};
 
 /// How much is told of what is wrong with arguments, in characters.
 const MAX_PROBLEM: usize = 500;
@@ -184,17 +180,13 @@ fn beginning(message: &dyn fmt::Display) -> String {
 fn invalid_arguments(tool: &str, error: &serde_json::Error) -> Failure {
     let problem = beginning(error);
     let message = format!("The arguments of {tool} do not fit its schema: {problem}.");
-    Failure::new("invalid_arguments", Remedy::User, message)
+    Failure::user("invalid_arguments", message)
 }
 
 fn unserializable(error: &serde_json::Error) -> Failure {
-    Failure::new(
-        "internal",
-        Remedy::Operator,
-        "The tool's result could not be written.",
-    )
-    .with_action("make the tool's output serializable as JSON")
-    .with_detail(error)
+    Failure::operator("internal", "The tool's result could not be written.")
+        .with_action("make the tool's output serializable as JSON")
+        .with_detail(error)
 }
 
 /// The tools of an app.

@@ -3,6 +3,7 @@
 mod app_service_auth;
 mod client_assertion;
 mod developer;
+mod entra_error;
 mod error;
 mod on_behalf_of;
 mod refreshing_cache;
@@ -17,7 +18,7 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use self::{app_service_auth::Principal, throttle::Throttle, user_assertion::UserKey};
 pub use self::{
     developer::DeveloperCredential,
-    error::{Error, Kind, busy_message},
+    error::{Error, Kind},
     on_behalf_of::{OnBehalfOf, OnBehalfOfCredential},
     refreshing_cache::{Perishable, RefreshingCache},
     user_assertion::Verifier,

@@ -26,7 +26,8 @@ use sha2::{Digest, Sha256};
 use super::{
     app_service_auth::consent_link,
     client_assertion::ClientAssertion,
-    error::{ENTRA, EntraError, Error, Kind},
+    entra_error::{ENTRA, EntraError},
+    error::{Error, Kind},
     refreshing_cache::{Perishable, RefreshingCache},
     throttle::Throttle,
     user_assertion::{UserAssertion, UserKey},

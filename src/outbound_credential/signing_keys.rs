@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    error::{ENTRA, Error},
+    entra_error::ENTRA,
+    error::Error,
     refreshing_cache::{Perishable, RefreshingCache},
 };
 use crate::{
