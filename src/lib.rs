@@ -38,4 +38,6 @@ pub mod settings;
 pub mod telemetry;
 pub mod tools;
 
+pub use failure::{Failure, Remedy};
+pub use mcp::tool::{NoArguments, Registry, Tool, ToolContext};
 pub use run::run;

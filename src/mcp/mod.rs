@@ -3,4 +3,5 @@
 pub mod function_json;
 pub mod invocation;
 pub mod result;
+mod schema;
 pub mod tool;

@@ -7,11 +7,10 @@ use std::{
 
 use azure_core::credentials::TokenCredential;
 use futures_util::future::{BoxFuture, FutureExt};
-use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
 
-use super::{invocation::Arguments, result::CallToolResult};
+use super::{invocation::Arguments, result::CallToolResult, schema};
 use crate::{failure::Failure, graph::GraphClient, outbound_credential::CallCredential};
 
 /// How much is told of what is wrong with arguments, in characters.
@@ -28,8 +27,8 @@ pub trait Tool: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// The arguments. Doc comments of the fields become the schema's descriptions.
     type Arguments: DeserializeOwned + JsonSchema + Send;
-    /// The result: `Display` gives the text, `Serialize` the structured content.
-    type Output: fmt::Display + Serialize + JsonSchema;
+    /// The result, which is the structured content for programs. Members that are `None` are left out of it.
+    type Output: Serialize + JsonSchema;
 
     /// Carries out one call.
     fn call(
@@ -37,6 +36,12 @@ pub trait Tool: Send + Sync + 'static {
         arguments: Self::Arguments,
         context: &ToolContext,
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+
+    /// The text of a result, for people and models: `output` as JSON, unless a tool has better words.
+    fn text(&self, output: &Self::Output) -> String {
+        // Output that cannot be JSON has ended the call before.
+        schema::json_of(output).map_or_else(|_| String::new(), |json| json.to_string())
+    }
 }
 
 /// The arguments of a tool that takes none.
@@ -99,12 +104,8 @@ impl<T: Tool> AnyTool for T {
         ToolDefinition {
             name: T::NAME,
             description: T::DESCRIPTION,
-            input_schema: object_schema::<T::Arguments>(
-                SchemaSettings::draft2020_12().with_transform(RecursiveTransform(leave_out_null)),
-            ),
-            output_schema: object_schema::<T::Output>(
-                SchemaSettings::draft2020_12().for_serialize(),
-            ),
+            input_schema: schema::of_arguments::<T::Arguments>(),
+            output_schema: schema::of_output::<T::Output>(),
         }
     }
 
@@ -121,41 +122,10 @@ impl<T: Tool> AnyTool for T {
             let arguments = serde_json::from_str(arguments.map_or("{}", Arguments::json))
                 .map_err(|error| invalid_arguments(T::NAME, &error))?;
             let output = Tool::call(self, arguments, context).await?;
-            let structured =
-                serde_json::to_value(&output).map_err(|error| unserializable(&error))?;
-            Ok(CallToolResult::success(output.to_string(), structured))
+            let structured = schema::json_of(&output).map_err(|error| unserializable(&error))?;
+            Ok(CallToolResult::success(self.text(&output), structured))
         }
         .boxed()
-    }
-}
-
-/// The schema of `T` as `settings` see it, in the form that the MCP extension demands: an object with `properties`
-/// and `required`.
-fn object_schema<T: JsonSchema>(settings: SchemaSettings) -> Schema {
-    let settings = settings.with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    let mut schema = settings.into_generator().into_root_schema_for::<T>();
-    // The names and comments of Rust types mean nothing to a model; those of their fields do.
-    schema.remove("title");
-    schema.remove("description");
-    for (keyword, empty) in [("properties", json!({})), ("required", json!([]))] {
-        schema.ensure_object().entry(keyword).or_insert(empty);
-    }
-    schema
-}
-
-/// Makes `"type": ["string", "null"]` of an optional argument `"type": "string"`: models leave an optional argument
-/// out, and some of them reject a list of types.
-fn leave_out_null(schema: &mut Schema) {
-    let Some(Value::Array(types)) = schema.get_mut("type") else {
-        return;
-    };
-    types.retain(|name| name != "null");
-    if let [only] = types.as_slice() {
-        let only = only.clone();
-        schema.insert("type".into(), only);
     }
 }
 
@@ -224,62 +194,5 @@ impl fmt::Debug for Registry {
         f.debug_set()
             .entries(self.tools.iter().map(|tool| tool.name()))
             .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Deserialize, JsonSchema)]
-    #[expect(dead_code, reason = "only its schema counts")]
-    struct Search {
-        /// What to look for.
-        text: String,
-        /// How many at most.
-        top: Option<u32>,
-        filter: Option<Filter>,
-    }
-
-    #[derive(Deserialize, JsonSchema)]
-    #[expect(dead_code, reason = "only its schema counts")]
-    struct Filter {
-        folder: Option<String>,
-    }
-
-    #[derive(Serialize, JsonSchema)]
-    struct Found {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        first: Option<String>,
-        last: Option<String>,
-    }
-
-    #[test]
-    fn an_optional_argument_has_one_type() {
-        let settings =
-            SchemaSettings::draft2020_12().with_transform(RecursiveTransform(leave_out_null));
-        let schema = object_schema::<Search>(settings).to_value();
-        assert_eq!(schema["required"], json!(["text"]));
-        assert_eq!(
-            schema["properties"]["text"]["description"],
-            "What to look for."
-        );
-        assert_eq!(schema["properties"]["top"]["type"], "integer");
-        let text = schema.to_string();
-        assert!(
-            !text.contains("[\"string\",\"null\"]") && !text.contains("$ref"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_results_schema_allows_what_the_result_may_be() {
-        let schema =
-            object_schema::<Found>(SchemaSettings::draft2020_12().for_serialize()).to_value();
-        assert_eq!(schema["required"], json!(["last"]));
-        assert_eq!(
-            schema["properties"]["last"]["type"],
-            json!(["string", "null"])
-        );
     }
 }

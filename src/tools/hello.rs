@@ -1,18 +1,22 @@
 //! `HelloTool`: greets the signed-in user by name and email address.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{
-    failure::Failure,
-    mcp::tool::{NoArguments, Tool, ToolContext},
-};
+use crate::{Failure, NoArguments, Tool, ToolContext};
 
 /// Greets the signed-in user.
 #[derive(Debug)]
 pub struct HelloTool;
+
+/// The user that [`HelloTool`] greets.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Greeting {
+    /// The user's display name.
+    name: String,
+    /// The user's email address, or the user principal name where there is no mailbox.
+    email: Option<String>,
+}
 
 impl Tool for HelloTool {
     const NAME: &'static str = "HelloTool";
@@ -27,25 +31,12 @@ impl Tool for HelloTool {
             name: user.display_name.unwrap_or_else(|| "there".to_owned()),
         })
     }
-}
 
-/// Whom HelloTool greets.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Greeting {
-    /// The user's display name.
-    name: String,
-    /// The user's email address, or the user principal name where there is no mailbox.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
-    email: Option<String>,
-}
-
-impl fmt::Display for Greeting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hello, {}", self.name)?;
-        if let Some(email) = &self.email {
-            write!(f, " ({email})")?;
+    fn text(&self, greeting: &Greeting) -> String {
+        let name = &greeting.name;
+        match &greeting.email {
+            Some(email) => format!("Hello, {name} ({email})!"),
+            None => format!("Hello, {name}!"),
         }
-        f.write_str("!")
     }
 }

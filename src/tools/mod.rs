@@ -4,7 +4,7 @@ mod hello;
 
 pub use hello::HelloTool;
 
-use crate::mcp::tool::Registry;
+use crate::Registry;
 
 /// All tools. After a change, run `cargo xtask functions`.
 pub fn registry() -> Registry {

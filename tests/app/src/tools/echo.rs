@@ -1,11 +1,6 @@
 //! `Echo`: repeats its arguments.
 
-use std::fmt;
-
-use handler::{
-    failure::Failure,
-    mcp::tool::{Tool, ToolContext},
-};
+use handler::{Failure, Tool, ToolContext};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,12 +20,6 @@ pub struct EchoArguments {
     nested: Option<Value>,
 }
 
-impl fmt::Display for EchoArguments {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.greeting.repeat(self.n as usize))
-    }
-}
-
 impl Tool for Echo {
     const NAME: &'static str = "Echo";
     const DESCRIPTION: &'static str = "Repeats its arguments.";
@@ -43,5 +32,9 @@ impl Tool for Echo {
         _: &ToolContext,
     ) -> Result<EchoArguments, Failure> {
         Ok(arguments)
+    }
+
+    fn text(&self, echo: &EchoArguments) -> String {
+        echo.greeting.repeat(echo.n as usize)
     }
 }

@@ -1,23 +1,14 @@
 //! Tools that never succeed, each in its own way.
 
-use std::{convert::Infallible, fmt};
+use std::convert::Infallible;
 
-use handler::{
-    failure::{Failure, Remedy},
-    mcp::tool::{NoArguments, Tool, ToolContext},
-};
+use handler::{Failure, NoArguments, Tool, ToolContext};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The result that no call comes to.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Nothing {}
-
-impl fmt::Display for Nothing {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
-    }
-}
 
 /// Fails in words of its own.
 #[derive(Debug)]
@@ -30,7 +21,7 @@ impl Tool for Refusing {
     type Output = Nothing;
 
     async fn call(&self, _: NoArguments, _: &ToolContext) -> Result<Nothing, Failure> {
-        Err(Failure::new("closed", Remedy::User, "The shop is closed."))
+        Err(Failure::user("closed", "The shop is closed."))
     }
 }
 

@@ -2,18 +2,22 @@
 //!
 //! It has the name that the recorded envelopes call, and that `cargo xtask doctor` calls where there is such a tool.
 
-use std::fmt;
-
-use handler::{
-    failure::Failure,
-    mcp::tool::{NoArguments, Tool, ToolContext},
-};
+use handler::{Failure, NoArguments, Tool, ToolContext};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Greets the signed-in user.
 #[derive(Debug)]
 pub struct HelloTool;
+
+/// The user that [`HelloTool`] greets.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Greeting {
+    /// The user's display name.
+    name: String,
+    /// The user's email address, or the user principal name where there is no mailbox.
+    email: Option<String>,
+}
 
 impl Tool for HelloTool {
     const NAME: &'static str = "HelloTool";
@@ -28,25 +32,12 @@ impl Tool for HelloTool {
             name: user.display_name.unwrap_or_else(|| "there".to_owned()),
         })
     }
-}
 
-/// The user that [`HelloTool`] greets.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Greeting {
-    /// The user's display name.
-    name: String,
-    /// The user's email address, or the user principal name where there is no mailbox.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
-    email: Option<String>,
-}
-
-impl fmt::Display for Greeting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hello, {}", self.name)?;
-        if let Some(email) = &self.email {
-            write!(f, " ({email})")?;
+    fn text(&self, greeting: &Greeting) -> String {
+        let name = &greeting.name;
+        match &greeting.email {
+            Some(email) => format!("Hello, {name} ({email})!"),
+            None => format!("Hello, {name}!"),
         }
-        f.write_str("!")
     }
 }

@@ -10,7 +10,7 @@ pub use failing::{Endless, Panicking, Refusing};
 pub use hello::HelloTool;
 pub use where_am_i::WhereAmI;
 
-use handler::mcp::tool::Registry;
+use handler::Registry;
 
 /// All tools. After a change, run `UPDATE_FUNCTION_FILES=1 cargo test -p test-app --test end_to_end function_files`.
 pub fn registry() -> Registry {

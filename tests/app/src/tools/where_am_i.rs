@@ -1,11 +1,6 @@
 //! `WhereAmI`: tells in which invocation and session it runs.
 
-use std::fmt;
-
-use handler::{
-    failure::Failure,
-    mcp::tool::{NoArguments, Tool, ToolContext},
-};
+use handler::{Failure, NoArguments, Tool, ToolContext};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,12 +13,6 @@ pub struct WhereAmI;
 pub struct Place {
     invocation: String,
     session: Option<String>,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {:?}", self.invocation, self.session)
-    }
 }
 
 impl Tool for WhereAmI {

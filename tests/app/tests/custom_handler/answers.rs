@@ -28,10 +28,31 @@ async fn a_result_has_text_and_structured_content() {
         .await;
     let expected = json!({
         "content": [{ "type": "text", "text": "hé\"hé\"" }],
-        "structuredContent": { "greeting": "hé\"", "n": 2, "nested": null },
+        "structuredContent": { "greeting": "hé\"", "n": 2 },
         "isError": false,
     });
     assert_eq!(echo, expected);
+}
+
+#[tokio::test]
+async fn a_result_holds_no_null_but_in_arrays() {
+    let nested = json!({ "a": null, "b": [null, { "c": null }] });
+    let echo = Server::start()
+        .await
+        .call("Echo", json!({ "greeting": "", "n": 0, "nested": nested }))
+        .await;
+    assert_eq!(
+        echo["structuredContent"]["nested"],
+        json!({ "b": [null, {}] })
+    );
+}
+
+#[tokio::test]
+async fn the_text_of_a_result_is_its_json_unless_the_tool_has_words_for_it() {
+    let result = Server::start().await.call("WhereAmI", json!({})).await;
+    let text = result["content"][0]["text"].as_str().unwrap();
+    let json: serde_json::Value = serde_json::from_str(text).unwrap();
+    assert_eq!(json, result["structuredContent"]);
 }
 
 #[tokio::test]
