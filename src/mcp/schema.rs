@@ -54,15 +54,25 @@ fn object_schema<T: JsonSchema>(settings: SchemaSettings) -> Schema {
     schema
 }
 
-/// Makes `"type": ["string", "null"]` of an optional member `"type": "string"`.
+/// Makes `"type": "string"` of an optional member's `"type": ["string", "null"]`, and leaves null out of its `enum` and
+/// `anyOf`, unless nothing else is in them.
 fn leave_out_null(schema: &mut Schema) {
-    let Some(Value::Array(types)) = schema.get_mut("type") else {
-        return;
-    };
-    types.retain(|name| name != "null");
-    if let [only] = types.as_slice() {
-        let only = only.clone();
-        schema.insert("type".into(), only);
+    let is_null: [(&str, fn(&Value) -> bool); 3] = [
+        ("type", |name| name == "null"),
+        ("enum", Value::is_null),
+        ("anyOf", |schema| schema["type"] == "null"),
+    ];
+    for (keyword, is_null) in is_null {
+        if let Some(Value::Array(values)) = schema.get_mut(keyword)
+            && !values.iter().all(is_null)
+        {
+            values.retain(|value| !is_null(value));
+        }
+    }
+    if let Some(types) = schema.get_mut("type")
+        && let Some([only]) = types.as_array().map(Vec::as_slice)
+    {
+        *types = only.clone();
     }
 }
 
@@ -121,12 +131,29 @@ mod tests {
         /// How many at most.
         top: Option<u32>,
         filter: Option<Filter>,
+        order: Option<Order>,
+        since: Option<Since>,
     }
 
     #[derive(Deserialize, JsonSchema)]
     #[expect(dead_code, reason = "only its schema counts")]
     struct Filter {
         folder: Option<String>,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    enum Order {
+        Newest,
+        #[serde(rename = "null")]
+        None,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only its schema counts")]
+    enum Since {
+        Day(String),
+        Days(u32),
     }
 
     #[derive(Default, Serialize, JsonSchema)]
@@ -165,9 +192,15 @@ mod tests {
             "What to look for."
         );
         assert_eq!(schema["properties"]["top"]["type"], "integer");
+        assert_eq!(
+            schema["properties"]["order"],
+            json!({ "type": "string", "enum": ["Newest", "null"] })
+        );
         let text = schema.to_string();
         assert!(
-            !text.contains("[\"string\",\"null\"]") && !text.contains("$ref"),
+            !text.contains("[\"string\",\"null\"]")
+                && !text.contains("\"type\":\"null\"")
+                && !text.contains("$ref"),
             "{text}"
         );
     }
