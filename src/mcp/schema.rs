@@ -57,12 +57,12 @@ fn object_schema<T: JsonSchema>(settings: SchemaSettings) -> Schema {
 /// Makes `"type": "string"` of an optional member's `"type": ["string", "null"]`, and leaves null out of its `enum` and
 /// `anyOf`, unless nothing else is in them.
 fn leave_out_null(schema: &mut Schema) {
-    let is_null: [(&str, fn(&Value) -> bool); 3] = [
-        ("type", |name| name == "null"),
-        ("enum", Value::is_null),
-        ("anyOf", |schema| schema["type"] == "null"),
-    ];
-    for (keyword, is_null) in is_null {
+    for keyword in ["type", "enum", "anyOf"] {
+        let is_null = |value: &Value| match keyword {
+            "type" => value == "null",
+            "enum" => value.is_null(),
+            _ => value["type"] == "null",
+        };
         if let Some(Value::Array(values)) = schema.get_mut(keyword)
             && !values.iter().all(is_null)
         {
