@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    handler::run(handler::tools::registry())
+    functions_mcp::run(tools::registry())
 }

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use handler::{mcp::function_json::function_json, tools};
+use functions_mcp::host::function_json::function_json;
 use sandbox::functions_host::AppFiles;
 
 /// The repository's root.

@@ -4,7 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use handler::tools;
 use rmcp::{
     ServiceExt,
     model::CallToolRequestParams,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Failure, NoArguments, Tool, ToolContext};
+use functions_mcp::{Failure, NoArguments, Tool, ToolContext};
 
 /// Greets the signed-in user.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ mod hello;
 
 pub use hello::HelloTool;
 
-use crate::Registry;
+use functions_mcp::Registry;
 
 /// All tools. After a change, run `cargo xtask functions`.
 pub fn registry() -> Registry {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use handler::cloud::Cloud;
+use functions_mcp::cloud::Cloud;
 
 use crate::bicep;
 

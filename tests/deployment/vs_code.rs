@@ -104,7 +104,7 @@ fn the_debugger_waits_for_what_the_sandbox_prints() {
     let ready = task["problemMatcher"]["background"]["endsPattern"]
         .as_str()
         .unwrap();
-    let banner = crate::read("sandbox/src/terminal/banner.rs");
+    let banner = crate::read("crates/sandbox/src/terminal/banner.rs");
     assert!(banner.contains(ready), "{ready}");
 }
 

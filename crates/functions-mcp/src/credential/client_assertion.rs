@@ -1,0 +1,222 @@
+//! The app's proof of its identity: a token of its managed identity, instead of a secret.
+//!
+//! Source: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use azure_core::{
+    credentials::{Secret, TokenCredential},
+    http::{
+        AsyncRawResponse, ClientOptions, HttpClient, RetryOptions, Transport, headers::Headers,
+    },
+};
+use azure_identity::{ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId};
+use reqwest::{
+    Method, Request,
+    header::{HeaderName, HeaderValue},
+};
+use serde_json::{Map, Value};
+
+use super::{
+    error::{Error, Kind},
+    refreshing_cache::{Perishable, RefreshingCache},
+};
+use crate::{
+    http::{self, CallBudget, IdentityEndpoint, SendError},
+    settings::CallerIdentity,
+};
+
+const SERVICE: &str = "The managed identity endpoint";
+/// How long before its end a token is no longer used.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
+
+/// Gives the app's client assertion.
+#[derive(Clone, Debug)]
+pub struct ClientAssertion {
+    endpoint: IdentityEndpoint,
+    identity: UserAssignedId,
+    scope: String,
+    tokens: RefreshingCache<(), Secret>,
+}
+
+impl ClientAssertion {
+    /// Assertions of the managed identity that `identity` names.
+    pub fn new(identity: &CallerIdentity) -> Self {
+        Self {
+            endpoint: identity.identity_endpoint.clone(),
+            identity: UserAssignedId::ClientId(identity.managed_identity_client_id.clone()),
+            scope: format!("{}/.default", identity.token_exchange_audience),
+            tokens: RefreshingCache::new(1),
+        }
+    }
+
+    /// A valid assertion.
+    pub async fn get(&self, budget: &Arc<CallBudget>) -> Result<Secret, Error> {
+        self.tokens
+            .get((), || {
+                let transport = BudgetedTransport {
+                    endpoint: self.endpoint.clone(),
+                    budget: budget.for_shared_fetch(),
+                };
+                fetch(self.identity.clone(), self.scope.clone(), transport)
+            })
+            .await
+    }
+
+    /// Forgets `assertion`, which Entra ID refused.
+    pub async fn forget(&self, assertion: &Secret) {
+        self.tokens
+            .forget_if(&(), |current| current == assertion)
+            .await;
+    }
+}
+
+async fn fetch(
+    identity: UserAssignedId,
+    scope: String,
+    transport: BudgetedTransport,
+) -> Result<Perishable<Secret>, Error> {
+    let options = ManagedIdentityCredentialOptions {
+        user_assigned_id: Some(identity),
+        client_options: ClientOptions {
+            transport: Some(Transport::new(Arc::new(transport))),
+            // `outbound` retries already.
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        },
+    };
+    let token = match ManagedIdentityCredential::new(Some(options)) {
+        // It remembers tokens itself, so a new one is made for each fetch: a refused token must not come back.
+        Ok(credential) => credential.get_token(&[&scope], None).await,
+        Err(error) => Err(error),
+    }
+    .map_err(|error| failure(&error))?;
+    let expires_on: SystemTime = token.expires_on.into();
+    let lifetime = expires_on
+        .duration_since(SystemTime::now())
+        .unwrap_or_default();
+    Ok(Perishable {
+        value: token.token,
+        refresh_on: expires_on - lifetime / 2,
+        expires_on: expires_on - EXPIRY_MARGIN.min(lifetime / 2),
+    })
+}
+
+fn failure(error: &azure_core::Error) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut status = None;
+    let mut send_error = None;
+    while let Some(error) = cause {
+        let azure = error.downcast_ref::<azure_core::Error>();
+        status = status.or(azure.and_then(azure_core::Error::http_status));
+        send_error = send_error.or(error.downcast_ref::<SendError>());
+        cause = error.source();
+    }
+    match (status.map(u16::from), send_error) {
+        (Some(429 | 500..), _) => Error::unavailable(SERVICE, None),
+        (None, Some(error)) => Error::not_sent(SERVICE, *error),
+        (Some(status), _) => Error::new(
+            Kind::ManagedIdentity,
+            format!("managed identity endpoint: status {status}"),
+        ),
+        (None, None) => Error::new(
+            Kind::ManagedIdentity,
+            "managed identity endpoint: unreadable answer",
+        ),
+    }
+}
+
+/// Lets `azure_identity` send to the managed identity endpoint, by the rules of [`outbound`].
+#[derive(Debug)]
+struct BudgetedTransport {
+    endpoint: IdentityEndpoint,
+    budget: Arc<CallBudget>,
+}
+
+#[async_trait::async_trait]
+impl HttpClient for BudgetedTransport {
+    async fn execute_request(
+        &self,
+        request: &azure_core::http::Request,
+    ) -> azure_core::Result<AsyncRawResponse> {
+        let io_error =
+            |error: SendError| azure_core::Error::new(azure_core::error::ErrorKind::Io, error);
+        let mut outgoing = Request::new(Method::GET, request.url().clone());
+        for (name, value) in request.headers().iter() {
+            let name = HeaderName::try_from(name.as_str());
+            let value = HeaderValue::try_from(value.as_str());
+            if let (Ok(name), Ok(value)) = (name, value) {
+                outgoing.headers_mut().insert(name, value);
+            }
+        }
+        let reply = http::send_to_identity_endpoint(&self.endpoint, outgoing, &self.budget)
+            .await
+            .map_err(io_error)?;
+        Ok(AsyncRawResponse::from_bytes(
+            reply.status.as_u16().into(),
+            Headers::new(),
+            with_expiry_as_text(reply.body),
+        ))
+    }
+}
+
+/// `azure_identity` reads `expires_on` as App Service sends it, a string of seconds. Other hosts of the protocol send a
+/// number.
+fn with_expiry_as_text(body: Vec<u8>) -> Vec<u8> {
+    let Ok(mut answer) = serde_json::from_slice::<Map<String, Value>>(&body) else {
+        return body;
+    };
+    match answer.get_mut("expires_on") {
+        Some(expires_on) if expires_on.is_number() => {
+            *expires_on = expires_on.to_string().into();
+            Value::Object(answer).to_string().into_bytes()
+        }
+        _ => body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use azure_core::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn an_expiry_that_is_a_number_becomes_text_and_all_else_stays() {
+        let with_expiry =
+            |body: &str| String::from_utf8(with_expiry_as_text(body.as_bytes().to_vec())).unwrap();
+        assert_eq!(
+            with_expiry(r#"{"access_token":"t","expires_on":1800000000}"#),
+            r#"{"access_token":"t","expires_on":"1800000000"}"#
+        );
+        for other in [
+            r#"{"expires_on": "1800000000"}"#,
+            r#"{"expires_on": null}"#,
+            "[1]",
+            "<html>",
+            "",
+        ] {
+            assert_eq!(with_expiry(other), other);
+        }
+    }
+
+    fn kind_of(error: SendError) -> Kind {
+        // As `azure_identity` hands on what its transport says.
+        let io = azure_core::Error::new(ErrorKind::Io, error);
+        failure(&azure_core::Error::new(ErrorKind::Credential, io))
+            .kind()
+            .clone()
+    }
+
+    #[test]
+    fn a_request_that_must_not_be_sent_is_the_operators_business_and_not_an_outage() {
+        assert_eq!(kind_of(SendError::Insecure), Kind::Insecure);
+        assert!(matches!(
+            kind_of(SendError::Unreachable),
+            Kind::Unavailable { .. }
+        ));
+    }
+}

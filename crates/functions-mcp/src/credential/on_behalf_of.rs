@@ -1,0 +1,557 @@
+//! The on-behalf-of exchange: the caller's token for a token that acts as the caller elsewhere.
+//!
+//! Source: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow>, with a managed
+//! identity's token as the client's assertion instead of a secret.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use azure_core::{
+    credentials::{AccessToken, Secret},
+    time::OffsetDateTime,
+};
+use openidconnect::url::form_urlencoded;
+use reqwest::{
+    Method, Request, StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{
+    app_service_auth::consent_link,
+    client_assertion::ClientAssertion,
+    entra_error::{ENTRA, EntraError},
+    error::{Error, Kind},
+    refreshing_cache::{Perishable, RefreshingCache},
+    throttle::Throttle,
+    user_assertion::{UserAssertion, UserKey},
+};
+use crate::{
+    http::{self, CallBudget, Reply},
+    settings::CallerIdentity,
+};
+
+/// How many tokens are remembered; one user needs one for each set of scopes.
+const CAPACITY: u64 = 20_000;
+/// How long before its end a token is no longer served.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
+/// The claims parameter that says no more than that we handle claims challenges (`cp1`).
+///
+/// Source: <https://learn.microsoft.com/entra/identity-platform/claims-challenge#client-capabilities>.
+const CAPABILITIES: &str = r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#;
+/// The longest claims challenge that is passed on, in bytes.
+const MAX_CLAIMS: usize = 8 * 1024;
+
+/// Exchanges tokens and remembers the results.
+#[derive(Debug)]
+pub struct OnBehalfOf {
+    exchange: Arc<Exchange>,
+    tokens: RefreshingCache<CacheKey, AccessToken>,
+}
+
+/// SHA-256 over all that a token depends on, so that the cache's keys hold no secret.
+type CacheKey = [u8; 32];
+
+#[derive(Debug)]
+struct Exchange {
+    client_id: String,
+    authority: Url,
+    client_assertion: ClientAssertion,
+    consent_link: Option<String>,
+    throttle: Throttle,
+}
+
+/// A token to get: for whom and for what.
+#[derive(Clone, Debug)]
+struct TokenRequest {
+    caller: Arc<UserAssertion>,
+    /// Sorted and separated by blanks.
+    scope: String,
+    /// The claims parameter: our capabilities, and what a challenge demands.
+    claims: Cow<'static, str>,
+}
+
+impl OnBehalfOf {
+    /// Exchanges for the app that `identity` describes.
+    pub fn new(identity: &CallerIdentity) -> Self {
+        Self {
+            exchange: Arc::new(Exchange {
+                client_id: identity.client_id.clone(),
+                authority: identity.authority.clone(),
+                client_assertion: ClientAssertion::new(identity),
+                consent_link: identity.origin().as_deref().map(consent_link),
+                throttle: Throttle::new(),
+            }),
+            tokens: RefreshingCache::new(CAPACITY),
+        }
+    }
+
+    async fn token(
+        &self,
+        request: TokenRequest,
+        budget: &Arc<CallBudget>,
+    ) -> Result<AccessToken, Error> {
+        self.tokens
+            .get(self.cache_key(&request), || {
+                let budget = budget.for_shared_fetch();
+                self.exchange.clone().run(request, budget)
+            })
+            .await
+    }
+
+    /// A token in place of `refused`, which a service did not accept.
+    async fn token_in_place_of(
+        &self,
+        refused: &AccessToken,
+        request: TokenRequest,
+        budget: &Arc<CallBudget>,
+    ) -> Result<AccessToken, Error> {
+        self.tokens
+            .forget_if(&self.cache_key(&request), |token| {
+                token.token == refused.token
+            })
+            .await;
+        self.token(request, budget).await
+    }
+
+    /// A token that meets `claims`, in place of `challenged`, which does not.
+    async fn token_with_claims(
+        &self,
+        request: TokenRequest,
+        challenged: &AccessToken,
+        claims: &str,
+        budget: &Arc<CallBudget>,
+    ) -> Result<AccessToken, Error> {
+        let key = self.cache_key(&request);
+        if let Some(token) = self.tokens.peek(&key).await
+            && token.token != challenged.token
+        {
+            // Another call was challenged too, and has got a new token in the meantime.
+            return Ok(token);
+        }
+        let request = TokenRequest {
+            claims: answer_to_challenge(claims)?.into(),
+            ..request
+        };
+        let claims_key = self.cache_key(&request);
+        self.tokens
+            .forget_if(&claims_key, |token| token.token == challenged.token)
+            .await;
+        let budget = budget.for_shared_fetch();
+        let exchange = self.exchange.clone().run(request, budget);
+        let tokens = self.tokens.clone();
+        // The challenged token stays until the new one is there: calls that begin meanwhile are challenged like this
+        // one, and wait for the same exchange instead of starting another.
+        let fetch = || async move {
+            let exchanged = exchange.await;
+            match &exchanged {
+                Ok(token) => tokens.insert(key, token.clone()).await,
+                Err(_) => tokens.forget(&key).await,
+            }
+            exchanged
+        };
+        self.tokens.get(claims_key, fetch).await
+    }
+
+    async fn forget(&self, request: &TokenRequest) {
+        self.tokens.forget(&self.cache_key(request)).await;
+    }
+
+    fn cache_key(&self, request: &TokenRequest) -> CacheKey {
+        let mut hash = Sha256::new();
+        for part in [
+            &request.caller.digest,
+            request.caller.tenant.as_str().as_bytes(),
+            self.exchange.client_id.as_bytes(),
+            request.scope.as_bytes(),
+            request.claims.as_bytes(),
+        ] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
+    }
+}
+
+impl Exchange {
+    /// Exchanges, unless Entra ID has asked to be left alone: once, and when it refuses the app's proof, once more with
+    /// a new one.
+    async fn run(
+        self: Arc<Self>,
+        request: TokenRequest,
+        budget: Arc<CallBudget>,
+    ) -> Result<Perishable<AccessToken>, Error> {
+        let user = &request.caller.user;
+        if let Some(wait) = self.throttle.remaining(user, ENTRA).await {
+            let kind = Kind::Unavailable {
+                service: ENTRA,
+                retry_after: Some(wait),
+            };
+            return Err(Error::new(kind, "Entra ID: asked to be left alone"));
+        }
+        let assertion = self.client_assertion.get(&budget).await?;
+        match self.post(&request, &assertion, &budget).await {
+            Err(error) if *error.kind() == Kind::FederatedCredential => {
+                self.client_assertion.forget(&assertion).await;
+                let assertion = self.client_assertion.get(&budget).await?;
+                self.post(&request, &assertion, &budget).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn post(
+        &self,
+        request: &TokenRequest,
+        client_assertion: &Secret,
+        budget: &CallBudget,
+    ) -> Result<Perishable<AccessToken>, Error> {
+        let mut url = self.authority.clone();
+        url.set_path(&format!("{}/oauth2/v2.0/token", request.caller.tenant));
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+            .append_pair("client_id", &self.client_id)
+            .append_pair(
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            )
+            .append_pair("client_assertion", client_assertion.secret())
+            .append_pair("assertion", request.caller.token.secret())
+            .append_pair("scope", &request.scope)
+            .append_pair("requested_token_use", "on_behalf_of")
+            .append_pair("claims", &request.claims)
+            .finish();
+        let mut post = Request::new(Method::POST, url);
+        post.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        *post.body_mut() = Some(form.into());
+        let sent_at = SystemTime::now();
+        let reply = http::send(post, budget)
+            .await
+            .map_err(|error| Error::not_sent(ENTRA, error))?;
+        if reply.status == StatusCode::OK {
+            token(&reply, sent_at)
+        } else {
+            if let Some(wait) = reply.throttled_for() {
+                let user = &request.caller.user;
+                self.throttle.note(user, ENTRA, wait).await;
+            }
+            Err(self.refusal(&reply))
+        }
+    }
+
+    fn refusal(&self, reply: &Reply) -> Error {
+        let body = EntraError::parse(&reply.body);
+        let kind = body.kind(
+            reply.is_unavailable(),
+            reply.retry_after(),
+            self.consent_link.as_deref(),
+        );
+        Error::new(kind, format!("{body}, status {}", reply.status.as_u16()))
+    }
+}
+
+/// A success of the token endpoint.
+#[derive(Deserialize)]
+struct TokenResponse {
+    access_token: Secret,
+    #[serde(deserialize_with = "seconds")]
+    expires_in: Duration,
+    #[serde(default, deserialize_with = "optional_seconds")]
+    refresh_in: Option<Duration>,
+}
+
+/// Seconds as a number or as a string of digits: Entra ID's endpoints differ.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    optional_seconds(deserializer)?
+        .ok_or_else(|| serde::de::Error::custom("not a number of seconds"))
+}
+
+fn optional_seconds<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(digits) => digits.parse().ok(),
+        _ => None,
+    }
+    // A year, so that no answer can make the sum of times overflow.
+    .map(|seconds| Duration::from_secs(seconds.min(365 * 24 * 3600))))
+}
+
+fn token(reply: &Reply, sent_at: SystemTime) -> Result<Perishable<AccessToken>, Error> {
+    let response: TokenResponse = serde_json::from_slice(&reply.body).map_err(|_| {
+        Error::new(
+            Kind::Unavailable {
+                service: ENTRA,
+                retry_after: None,
+            },
+            format!(
+                "Entra ID: an unreadable token response of {} bytes",
+                reply.body.len()
+            ),
+        )
+    })?;
+    let lifetime = response.expires_in;
+    let refresh_in = response
+        .refresh_in
+        .filter(|refresh_in| *refresh_in < lifetime);
+    Ok(Perishable {
+        value: AccessToken::new(
+            response.access_token,
+            OffsetDateTime::from(sent_at + lifetime),
+        ),
+        refresh_on: sent_at + refresh_in.unwrap_or(lifetime / 2),
+        expires_on: sent_at + lifetime.saturating_sub(EXPIRY_MARGIN),
+    })
+}
+
+/// The claims parameter that passes on what a challenge demands, besides our [`CAPABILITIES`].
+fn answer_to_challenge(challenge: &str) -> Result<String, Error> {
+    let unreadable = || Error::interaction_required("an unreadable claims challenge");
+    if challenge.len() > MAX_CLAIMS {
+        return Err(unreadable());
+    }
+    let mut claims: Value = serde_json::from_str(challenge).map_err(|_| unreadable())?;
+    let access_token = claims
+        .as_object_mut()
+        .ok_or_else(unreadable)?
+        .entry("access_token");
+    let access_token = access_token.or_insert_with(|| json!({}));
+    access_token
+        .as_object_mut()
+        .ok_or_else(unreadable)?
+        .insert("xms_cc".into(), json!({ "values": ["cp1"] }));
+    Ok(claims.to_string())
+}
+
+/// A credential of one caller, for one tool call.
+#[derive(Clone)]
+pub struct OnBehalfOfCredential {
+    on_behalf_of: Arc<OnBehalfOf>,
+    caller: Arc<UserAssertion>,
+    budget: Arc<CallBudget>,
+}
+
+impl fmt::Debug for OnBehalfOfCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnBehalfOfCredential")
+            .field("caller", &self.caller)
+            .finish_non_exhaustive()
+    }
+}
+
+impl OnBehalfOfCredential {
+    /// A credential of `caller` that spends `budget`.
+    pub fn new(
+        on_behalf_of: Arc<OnBehalfOf>,
+        caller: UserAssertion,
+        budget: Arc<CallBudget>,
+    ) -> Self {
+        Self {
+            on_behalf_of,
+            caller: Arc::new(caller),
+            budget,
+        }
+    }
+
+    /// A token for `scopes`.
+    pub async fn token(&self, scopes: &[&str]) -> Result<AccessToken, Error> {
+        self.on_behalf_of
+            .token(self.request(scopes), &self.budget)
+            .await
+    }
+
+    /// A token for `scopes` that meets `claims`, in place of `challenged`, which does not.
+    pub async fn token_with_claims(
+        &self,
+        scopes: &[&str],
+        challenged: &AccessToken,
+        claims: &str,
+    ) -> Result<AccessToken, Error> {
+        let request = self.request(scopes);
+        self.on_behalf_of
+            .token_with_claims(request, challenged, claims, &self.budget)
+            .await
+    }
+
+    /// A token for `scopes` in place of `refused`, which a service did not accept.
+    pub async fn token_in_place_of(
+        &self,
+        refused: &AccessToken,
+        scopes: &[&str],
+    ) -> Result<AccessToken, Error> {
+        self.on_behalf_of
+            .token_in_place_of(refused, self.request(scopes), &self.budget)
+            .await
+    }
+
+    /// Which services want to be left alone by whom, and who the caller is there.
+    pub fn throttle(&self) -> (&Throttle, &UserKey) {
+        (&self.on_behalf_of.exchange.throttle, &self.caller.user)
+    }
+
+    /// Forgets the token for `scopes`: the next call exchanges anew.
+    pub async fn forget(&self, scopes: &[&str]) {
+        self.on_behalf_of.forget(&self.request(scopes)).await;
+    }
+
+    fn request(&self, scopes: &[&str]) -> TokenRequest {
+        let mut scopes = scopes.to_vec();
+        scopes.sort_unstable();
+        TokenRequest {
+            caller: self.caller.clone(),
+            scope: scopes.join(" "),
+            claims: CAPABILITIES.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(body: &str) -> Result<Perishable<AccessToken>, Error> {
+        let reply = Reply {
+            status: StatusCode::OK,
+            headers: reqwest::header::HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        };
+        token(&reply, SystemTime::UNIX_EPOCH)
+    }
+
+    fn after_epoch(time: SystemTime) -> u64 {
+        time.duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    }
+
+    #[test]
+    fn times_are_read_as_numbers_and_as_strings() {
+        for expires_in in ["3600", "\"3600\""] {
+            let token = response(&format!(
+                r#"{{"access_token":"t","expires_in":{expires_in}}}"#
+            ))
+            .unwrap();
+            assert_eq!(after_epoch(token.refresh_on), 1800);
+            assert_eq!(after_epoch(token.expires_on), 3300);
+        }
+        let token =
+            response(r#"{"access_token":"t","expires_in":86400,"refresh_in":"43200"}"#).unwrap();
+        assert_eq!(after_epoch(token.refresh_on), 43200);
+    }
+
+    #[test]
+    fn an_unreadable_token_response_is_no_token() {
+        for body in [
+            "",
+            "{}",
+            r#"{"access_token":"t"}"#,
+            r#"{"access_token":"t","expires_in":"soon"}"#,
+        ] {
+            let error = response(body).unwrap_err();
+            assert_eq!(error.class(), "unavailable", "{body}");
+        }
+    }
+
+    #[test]
+    fn our_capabilities_are_the_answer_to_a_challenge_that_demands_nothing() {
+        assert_eq!(answer_to_challenge("{}").unwrap(), CAPABILITIES);
+    }
+
+    #[test]
+    fn a_claims_challenge_is_passed_on_beside_our_capabilities() {
+        let claims =
+            answer_to_challenge(r#"{"access_token":{"nbf":{"value":"1"}},"id_token":{}}"#).unwrap();
+        let claims: Value = serde_json::from_str(&claims).unwrap();
+        let expected = json!({
+            "access_token": { "nbf": { "value": "1" }, "xms_cc": { "values": ["cp1"] } },
+            "id_token": {}
+        });
+        assert_eq!(claims, expected);
+        for challenge in [
+            "",
+            "[]",
+            r#"{"access_token":1}"#,
+            &"[".repeat(MAX_CLAIMS + 1),
+        ] {
+            assert_eq!(
+                answer_to_challenge(challenge).unwrap_err().class(),
+                "interaction_required"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod properties {
+    use proptest::{collection::vec, prelude::*};
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+    fn read(body: Vec<u8>) -> Result<Perishable<AccessToken>, Error> {
+        let reply = Reply {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body,
+        };
+        token(&reply, SystemTime::now())
+    }
+
+    /// A number of seconds in any form in which JSON may have one, and some in which it may not.
+    fn seconds() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<u64>().prop_map(|seconds| json!(seconds)),
+            any::<u64>().prop_map(|seconds| json!(seconds.to_string())),
+            any::<i64>().prop_map(|seconds| json!(seconds)),
+            any::<f64>().prop_map(|seconds| json!(seconds)),
+            "\\PC{0,10}".prop_map(|text| json!(text)),
+            Just(Value::Null),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_response_of_any_bytes_is_survived(body in vec(any::<u8>(), 0..1000)) {
+            prop_assert!(read(body).is_err());
+        }
+
+        #[test]
+        fn a_token_is_renewed_before_it_expires_and_expires_within_a_year(
+            expires_in in seconds(),
+            refresh_in in seconds(),
+        ) {
+            let body = json!({ "access_token": "t", "expires_in": expires_in, "refresh_in": refresh_in });
+            if let Ok(token) = read(body.to_string().into_bytes()) {
+                let expires_on = SystemTime::from(token.value.expires_on);
+                prop_assert!(token.refresh_on <= expires_on && token.expires_on <= expires_on);
+                prop_assert!(expires_on <= SystemTime::now() + YEAR);
+            }
+        }
+
+        #[test]
+        fn a_claims_challenge_of_any_text_is_refused_or_asks_for_our_capabilities(
+            challenge in prop_oneof![
+                "\\PC{0,100}",
+                r#"[\[\]{}":,a-z0-9]{0,20}"#,
+                r#"[{]"access_token":[^}]{0,9}[}]{1,2}"#,
+            ],
+        ) {
+            if let Ok(claims) = answer_to_challenge(&challenge) {
+                let claims: Value = serde_json::from_str(&claims)?;
+                prop_assert_eq!(&claims["access_token"]["xms_cc"]["values"], &json!(["cp1"]));
+            }
+        }
+    }
+}

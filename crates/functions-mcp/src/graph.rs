@@ -1,0 +1,471 @@
+//! Microsoft Graph as the signed-in user.
+//!
+//! Source: <https://learn.microsoft.com/graph/errors>,
+//! <https://learn.microsoft.com/entra/identity-platform/claims-challenge>.
+
+use std::{sync::Arc, time::Duration};
+
+use azure_core::credentials::AccessToken;
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use reqwest::{
+    Method, Request, StatusCode, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    credential::{CallCredential, Error as CredentialError},
+    failure::{Failure, busy_message, word},
+    http::{self, CallBudget, Reply, SendError},
+};
+
+/// What Microsoft Graph is called to users.
+const SERVICE: &str = "Microsoft Graph";
+
+/// Base64 with or without padding: Microsoft's services differ.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Microsoft Graph for one tool call.
+#[derive(Debug)]
+pub struct GraphClient {
+    root: Url,
+    credential: Arc<CallCredential>,
+    budget: Arc<CallBudget>,
+}
+
+/// A user, as `GET /me` gives it. Source: <https://learn.microsoft.com/graph/api/resources/user>.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// The name to show.
+    pub display_name: Option<String>,
+    /// The email address; users without a mailbox and guests may have none.
+    pub mail: Option<String>,
+    /// The sign-in name.
+    pub user_principal_name: Option<String>,
+}
+
+impl User {
+    /// The email address, or else the sign-in name.
+    pub fn email(&self) -> Option<&str> {
+        [&self.mail, &self.user_principal_name]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .find(|address| !address.is_empty())
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorBody {
+    error: ErrorObject,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorObject {
+    code: String,
+}
+
+impl GraphClient {
+    pub(crate) fn new(root: Url, credential: Arc<CallCredential>, budget: Arc<CallBudget>) -> Self {
+        Self {
+            root,
+            credential,
+            budget,
+        }
+    }
+
+    /// The signed-in user. Needs the delegated permission `User.Read`.
+    pub async fn me(&self) -> Result<User, Failure> {
+        let fields = ("$select", "displayName,mail,userPrincipalName");
+        self.get(&["v1.0", "me"], &[fields]).await
+    }
+
+    /// Reads a resource, such as `&["v1.0", "me", "messages"]` with `&[("$top", "5")]`.
+    ///
+    /// Segments and values may come from a model: they are encoded, so none of them leads elsewhere, and a segment that
+    /// names nothing (`.`, `..` or nothing at all) is refused. Words that Microsoft Graph reserves, such as `$count`,
+    /// `$value` and `delta`, are names like others. For text within a `$filter`, see [`string_literal`].
+    ///
+    /// When Microsoft Graph does not accept the token, perhaps any more (continuous access evaluation), it is exchanged
+    /// once more. When Microsoft Graph has asked the user to wait, it is not called before.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T, Failure> {
+        let url = resource(&self.root, path, query)?;
+        let scope = format!("{}.default", self.root);
+        if let Some(wait) = self.credential.remaining_wait(SERVICE).await {
+            return Err(
+                unavailable(Some(wait)).with_detail("Microsoft Graph: asked to be left alone")
+            );
+        }
+        let token = self.credential.token(&[&scope]).await?;
+        let mut reply = self.send(url.clone(), &token).await?;
+        if reply.status == StatusCode::UNAUTHORIZED {
+            let claims = claims_challenge(&reply);
+            let token = self
+                .credential
+                .token_in_place_of(&token, &[&scope], claims.as_deref())
+                .await?;
+            reply = self.send(url, &token).await?;
+            if claims_challenge(&reply).is_some() {
+                return Err(
+                    CredentialError::interaction_required("continuous access evaluation").into(),
+                );
+            }
+        }
+        if reply.status == StatusCode::FORBIDDEN {
+            // The user may consent to the missing permission before the next call.
+            self.credential.forget(&[&scope]).await;
+        }
+        if reply.status != StatusCode::OK {
+            if let Some(wait) = reply.throttled_for() {
+                self.credential.note_wait(SERVICE, wait).await;
+            }
+            return Err(failure(&reply));
+        }
+        serde_json::from_slice(&reply.body).map_err(|_| unreadable(&reply))
+    }
+
+    async fn send(&self, url: Url, token: &AccessToken) -> Result<Reply, Failure> {
+        let mut request = Request::new(Method::GET, url);
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.token.secret()))
+            .map_err(|_| CredentialError::unexpected("the token is not a header value"))?;
+        bearer.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        http::send(request, &self.budget)
+            .await
+            .map_err(|error| match error {
+                SendError::Insecure => CredentialError::not_sent("Microsoft Graph", error).into(),
+                _ => unavailable(None).with_detail(format_args!("Microsoft Graph: {error}")),
+            })
+    }
+}
+
+/// The claims that a 401 demands of a new token: base64 of JSON in the bearer challenge.
+fn claims_challenge(reply: &Reply) -> Option<String> {
+    if reply.status != StatusCode::UNAUTHORIZED {
+        return None;
+    }
+    let challenges = reply.headers.get_all(WWW_AUTHENTICATE);
+    challenges.into_iter().find_map(|challenge| {
+        let challenge = challenge.to_str().ok()?;
+        if !challenge.contains("insufficient_claims") {
+            return None;
+        }
+        let (_, claims) = challenge.split_once("claims=\"")?;
+        let (claims, _) = claims.split_once('"')?;
+        String::from_utf8(BASE64.decode(claims).ok()?).ok()
+    })
+}
+
+fn failure(reply: &Reply) -> Failure {
+    let code = serde_json::from_slice::<ErrorBody>(&reply.body)
+        .unwrap_or_default()
+        .error
+        .code;
+    let failure = match reply.status {
+        _ if reply.is_unavailable() => unavailable(reply.retry_after()),
+        StatusCode::UNAUTHORIZED => Failure::operator(
+            "graph_unauthorized",
+            "Microsoft Graph did not accept the app's token. Please tell whoever runs this server.",
+        )
+        .with_action("check that MICROSOFT_GRAPH_ENDPOINT, AZURE_AUTHORITY_HOST and AZURE_CLOUD name the same cloud"),
+        StatusCode::FORBIDDEN => Failure::operator(
+            "graph_forbidden",
+            "Microsoft Graph refuses this to the app or to you. Please tell whoever runs this server which tool you called.",
+        )
+        .with_action("grant the app registration the delegated permission that this request needs, and consent to it"),
+        StatusCode::NOT_FOUND => Failure::user(
+            "graph_not_found",
+            "Microsoft Graph has nothing there for you.",
+        ),
+        _ => Failure::operator(
+            "graph_error",
+            "Microsoft Graph did not understand the app's request. Please tell whoever runs this server.",
+        )
+        .with_action("check the path that the tool asks for"),
+    };
+    failure.with_detail(format_args!(
+        "Microsoft Graph: status {}, code {}, request-id {}",
+        reply.status.as_u16(),
+        word(&code),
+        request_id(&reply.headers),
+    ))
+}
+
+fn unavailable(retry_after: Option<Duration>) -> Failure {
+    Failure::wait("graph_unavailable", busy_message(SERVICE, retry_after))
+}
+
+fn unreadable(reply: &Reply) -> Failure {
+    Failure::wait(
+        "graph_unreadable",
+        "Microsoft Graph answered with something unreadable. Please try again.",
+    )
+    .with_detail(format_args!(
+        "Microsoft Graph: {} bytes, request-id {}",
+        reply.body.len(),
+        request_id(&reply.headers)
+    ))
+}
+
+/// `text` as a string in an expression such as `$filter`: between single quotes, those in it doubled. So text of a
+/// model's stays text, and does not become a part of the expression.
+///
+/// Source: <https://learn.microsoft.com/graph/query-parameters#escaping-single-quotes>.
+///
+/// ```
+/// # use functions_mcp::graph::string_literal;
+/// let filter = format!("startswith(displayName,{})", string_literal("O'Neil"));
+/// assert_eq!(filter, "startswith(displayName,'O''Neil')");
+/// ```
+pub fn string_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn resource(root: &Url, path: &[&str], query: &[(&str, &str)]) -> Result<Url, Failure> {
+    // URLs hold neither tabs nor line ends: what is left without them is what leads somewhere.
+    let path: Vec<String> = path
+        .iter()
+        .map(|segment| segment.replace(['\t', '\n', '\r'], ""))
+        .collect();
+    if let Some(segment) = path
+        .iter()
+        .find(|segment| matches!(segment.as_str(), "" | "." | ".."))
+    {
+        return Err(names_nothing(segment));
+    }
+    let mut url = root.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    Ok(url)
+}
+
+fn names_nothing(segment: &str) -> Failure {
+    let message = format!(
+        "An argument that names something in Microsoft Graph must not be {segment:?}: that names nothing."
+    );
+    Failure::user("invalid_arguments", message)
+}
+
+fn request_id(headers: &HeaderMap) -> String {
+    let id = headers.get("request-id").and_then(|id| id.to_str().ok());
+    word(id.unwrap_or("unknown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Remedy;
+
+    fn unauthorized(challenge: &str) -> Reply {
+        Reply {
+            status: StatusCode::UNAUTHORIZED,
+            headers: HeaderMap::from_iter([(WWW_AUTHENTICATE, challenge.parse().unwrap())]),
+            body: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_claims_challenge_is_read_from_the_bearer_challenge() {
+        let challenge = r#"Bearer realm="", authorization_uri="https://login.example/", error="insufficient_claims", claims="eyJhIjoxfQ==""#;
+        assert_eq!(
+            claims_challenge(&unauthorized(challenge)).as_deref(),
+            Some(r#"{"a":1}"#)
+        );
+    }
+
+    #[test]
+    fn any_other_challenge_is_none() {
+        for challenge in [
+            r#"Bearer realm="""#,
+            r#"Bearer error="insufficient_claims""#,
+            r#"Bearer error="insufficient_claims", claims="?""#,
+            r#"Bearer error="invalid_token", claims="eyJhIjoxfQ==""#,
+        ] {
+            assert_eq!(
+                claims_challenge(&unauthorized(challenge)),
+                None,
+                "{challenge}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_segment_or_value_leads_nowhere_else() {
+        let root = Url::parse("https://graph.microsoft.com/").unwrap();
+        for (segment, url) in [
+            ("a b", "https://graph.microsoft.com/v1.0/me/a%20b"),
+            (
+                "../users/x",
+                "https://graph.microsoft.com/v1.0/me/..%2Fusers%2Fx",
+            ),
+            ("a\tb\r\n", "https://graph.microsoft.com/v1.0/me/ab"),
+            ("%2e%2e", "https://graph.microsoft.com/v1.0/me/%252e%252e"),
+            ("?a=b#c", "https://graph.microsoft.com/v1.0/me/%3Fa=b%23c"),
+        ] {
+            let path = ["v1.0", "me", segment];
+            assert_eq!(resource(&root, &path, &[]).unwrap().as_str(), url);
+        }
+        let url = resource(&root, &["v1.0"], &[("$select", "a&$top=1")]).unwrap();
+        assert_eq!(
+            url.as_str(),
+            "https://graph.microsoft.com/v1.0?%24select=a%26%24top%3D1"
+        );
+    }
+
+    #[test]
+    fn a_segment_that_names_nothing_is_the_arguments_fault() {
+        let root = Url::parse("https://graph.microsoft.com/").unwrap();
+        for segment in ["", ".", "..", "\t..\n", "\r\n", ".\t."] {
+            for path in [
+                &["v1.0", "users", segment, "messages"],
+                &["v1.0", "me", "messages", segment],
+            ] {
+                let failure = resource(&root, path, &[]).unwrap_err();
+                assert_eq!(failure.class(), "invalid_arguments", "{segment:?}");
+                assert_eq!(failure.remedy(), Remedy::User);
+            }
+        }
+    }
+
+    #[test]
+    fn a_string_literal_stays_one_whatever_is_in_it() {
+        for (text, literal) in [
+            ("Ada", "'Ada'"),
+            ("O'Neil", "'O''Neil'"),
+            ("' or 1 eq 1 or '", "''' or 1 eq 1 or '''"),
+            ("", "''"),
+        ] {
+            assert_eq!(string_literal(text), literal);
+        }
+    }
+
+    #[test]
+    fn the_sign_in_name_stands_in_for_a_missing_mail_address() {
+        let user: User =
+            serde_json::from_str(r#"{"mail":null,"userPrincipalName":"grace@contoso.example"}"#)
+                .unwrap();
+        assert_eq!(user.email(), Some("grace@contoso.example"));
+    }
+}
+
+#[cfg(test)]
+mod properties {
+    use proptest::{collection::vec, prelude::*, sample::select};
+    use serde_json::Value;
+
+    use super::*;
+
+    fn unauthorized(challenge: &[u8]) -> Option<Reply> {
+        let challenge = HeaderValue::from_bytes(challenge).ok()?;
+        Some(Reply {
+            status: StatusCode::UNAUTHORIZED,
+            headers: HeaderMap::from_iter([(WWW_AUTHENTICATE, challenge)]),
+            body: Vec::new(),
+        })
+    }
+
+    /// What may stand in a challenge, in no order.
+    fn challenge() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("Bearer ".to_owned()),
+            Just("insufficient_claims".to_owned()),
+            Just("claims=\"".to_owned()),
+            Just("\"".to_owned()),
+            Just(", ".to_owned()),
+            "[A-Za-z0-9+/=]{0,40}",
+        ];
+        vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    /// A segment of a path, made of what means something in URLs.
+    fn segment() -> impl Strategy<Value = String> {
+        const SPECIAL: [&str; 10] = ["a", ".", "..", "/", "\\", "%2e", "?", "#", "\t", "\n"];
+        prop_oneof![
+            vec(select(&SPECIAL[..]), 0..4).prop_map(|pieces| pieces.concat()),
+            vec(any::<char>(), 0..20).prop_map(String::from_iter),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_challenge_of_any_bytes_is_survived(challenge in vec(any::<u8>(), 0..200)) {
+            let _ = unauthorized(&challenge).map(|reply| claims_challenge(&reply));
+        }
+
+        #[test]
+        fn a_challenge_of_any_form_is_survived(challenge in challenge()) {
+            let _ = unauthorized(challenge.as_bytes()).map(|reply| claims_challenge(&reply));
+        }
+
+        #[test]
+        fn claims_are_read_as_they_were_sent(claims in "\\PC{0,200}", realm in "[ -!#-~]{0,20}") {
+            for encoded in [BASE64.encode(&claims), BASE64.encode(&claims).replace('=', "")] {
+                let challenge =
+                    format!("Bearer realm=\"{realm}\", error=\"insufficient_claims\", claims=\"{encoded}\"");
+                let read = unauthorized(challenge.as_bytes()).and_then(|reply| claims_challenge(&reply));
+                prop_assert_eq!(read.as_deref(), Some(claims.as_str()));
+            }
+        }
+
+        #[test]
+        fn a_segment_and_a_value_of_any_text_stay_what_they_are(
+            segments in vec(segment(), 0..4),
+            key in "\\PC{1,10}",
+            value in vec(any::<char>(), 0..20).prop_map(String::from_iter),
+        ) {
+            let root = Url::parse("https://graph.microsoft.com/").unwrap();
+            let mut path = vec!["v1.0", "users"];
+            path.extend(segments.iter().map(String::as_str));
+            let is_name = |segment: &&str| {
+                !matches!(segment.replace(['\t', '\n', '\r'], "").as_str(), "" | "." | "..")
+            };
+            let all_are_names = path.iter().all(is_name);
+            let url = match resource(&root, &path, &[(&key, &value)]) {
+                Ok(url) => url,
+                Err(failure) => {
+                    prop_assert!(!all_are_names, "{:?}: {}", path, failure);
+                    return Ok(());
+                }
+            };
+
+            prop_assert!(all_are_names, "{:?}: {}", path, url);
+            prop_assert_eq!(url.origin(), root.origin());
+            prop_assert!(url.path().starts_with("/v1.0/users"), "{}", url);
+            prop_assert!(url.fragment().is_none(), "{}", url);
+            prop_assert_eq!(url.path_segments().map(Iterator::count), Some(path.len()), "{}", url);
+            prop_assert_eq!(Vec::from_iter(url.query_pairs()), [(key.into(), value.into())]);
+        }
+
+        #[test]
+        fn an_error_body_of_any_bytes_is_one_short_line_in_the_log(
+            status in 400..600_u16,
+            code in vec(any::<char>(), 0..200),
+            body in vec(any::<u8>(), 0..200),
+        ) {
+            let code = Value::from(String::from_iter(code));
+            for body in [body, format!("{{\"error\":{{\"code\":{code}}}}}").into_bytes()] {
+                let status = StatusCode::from_u16(status)?;
+                let failure = failure(&Reply { status, headers: HeaderMap::new(), body });
+                let detail = failure.detail().unwrap_or_default();
+                prop_assert!(detail.len() < 2048 && !detail.contains(char::is_control), "{}", detail);
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The HTTP server that the Functions host calls: `GET /` for its probes, `POST /<function>` for a tool call.
+//!
+//! Every invocation is answered with 200 and a tool result, whatever happens: the host replaces anything else by
+//! a sentence that says nothing, and an empty body hangs the call.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    http::header::{CONTENT_LENGTH, ContentType},
+    web,
+};
+use futures_util::FutureExt;
+
+use crate::{
+    credential::CredentialSource,
+    failure::{Failure, Remedy},
+    graph::GraphClient,
+    host::{
+        call_bodies::CallBodies,
+        envelope::{InvocationResponse, TriggerValue},
+        invocation::ToolInvocation,
+        only_the_host::{forbidden, is_from_the_host, is_json, unsupported_media_type},
+        result::CallToolResult,
+    },
+    http::{self, CallBudget},
+    settings::{Identity, Settings},
+    tool::{Registry, ToolContext},
+};
+
+/// Longer than the host keeps an idle connection (one minute), so that it is never cut while the host sends.
+///
+/// It holds for a connection on which the host has sent nothing yet as well: .NET opens some in advance, and keeps them
+/// like any other.
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+/// How long calls in flight may go on when the process is told to end. New calls fail meanwhile, since nobody listens.
+const SHUTDOWN_GRACE_SECONDS: u64 = 5;
+
+/// What all calls share.
+struct Handler {
+    settings: Settings,
+    tools: Registry,
+    credentials: CredentialSource,
+    bodies: CallBodies,
+}
+
+/// Serves `tools` until the process is told to end.
+///
+/// After SIGTERM, calls in flight are finished first.
+pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
+    let port = settings.port;
+    let handler = web::Data::new(Handler {
+        credentials: CredentialSource::new(&settings),
+        settings,
+        tools,
+        bodies: CallBodies::new(),
+    });
+    let server = HttpServer::new(move || {
+        let for_the_host = web::scope("")
+            .guard(is_from_the_host(port))
+            .route("/", web::get().to(ready))
+            .route("/{function}", web::post().guard(is_json).to(invoke))
+            .route("/{function}", web::post().to(unsupported_media_type));
+        App::new()
+            .app_data(handler.clone())
+            .service(for_the_host)
+            .default_service(web::to(forbidden))
+    })
+    .keep_alive(KEEP_ALIVE)
+    // The end of a large answer need not wait until the host has acknowledged what came before.
+    .tcp_nodelay(true)
+    .client_request_timeout(KEEP_ALIVE)
+    .shutdown_timeout(SHUTDOWN_GRACE_SECONDS)
+    .bind(("127.0.0.1", port))?
+    .run();
+    server.await
+}
+
+/// Tells the host that calls may come, and prepares for the first.
+async fn ready() -> HttpResponse {
+    // Not at the start: on few cores, it would delay the host's first probe.
+    tokio::task::spawn_blocking(http::warm_up);
+    HttpResponse::Ok().finish()
+}
+
+async fn invoke(
+    function: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+    handler: web::Data<Handler>,
+) -> HttpResponse {
+    let started = Instant::now();
+    let invocation_id = invocation_id(&request);
+    let budget = Arc::new(CallBudget::new(handler.settings.call_budget));
+
+    let length = content_length(&request);
+    let call = handler.call(&function, invocation_id, payload, length, &budget);
+    // The tool is a guest: its panic must not take the host's connection with it.
+    let call = AssertUnwindSafe(call).catch_unwind();
+    let outcome = match tokio::time::timeout(budget.remaining(), call).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(panicked()),
+        Err(_) => Err(timed_out(handler.settings.call_budget)),
+    };
+
+    log(
+        &function,
+        invocation_id,
+        &outcome,
+        started.elapsed(),
+        budget.requests(),
+    );
+    let result =
+        outcome.unwrap_or_else(|failure| CallToolResult::failure(failure.message().to_owned()));
+    match result.to_return_value() {
+        Ok(return_value) => HttpResponse::Ok().json(InvocationResponse::returning(return_value)),
+        Err(_) => HttpResponse::Ok()
+            .content_type(ContentType::json())
+            .body("{}"),
+    }
+}
+
+impl Handler {
+    async fn call(
+        &self,
+        function: &str,
+        invocation_id: &str,
+        payload: web::Payload,
+        length: Option<usize>,
+        budget: &Arc<CallBudget>,
+    ) -> Result<CallToolResult, Failure> {
+        let tool = self
+            .tools
+            .find(function)
+            .ok_or_else(|| unknown_tool(function))?;
+        // Whoever has waited for half of its time needs the other half for the call itself.
+        let patience = budget.remaining() / 2;
+        let (body, mut memory) = self.bodies.read(payload, length, patience).await?;
+        let value = TriggerValue::from_body(body).map_err(invalid_request)?;
+        memory.shrink_to_decoded(value.json().len());
+        let invocation: ToolInvocation = value.read().map_err(invalid_request)?;
+        invocation.require_streamable_http()?;
+        if let Identity::Developer { further_hosts, .. } = &self.settings.identity {
+            further_hosts.admit(invocation.headers())?;
+        }
+        let credential = self
+            .credentials
+            .for_call(invocation.headers(), budget)
+            .await?;
+        let credential = Arc::new(credential);
+        let graph = GraphClient::new(
+            self.settings.graph.clone(),
+            credential.clone(),
+            budget.clone(),
+        );
+        let context = ToolContext {
+            invocation_id: invocation_id.to_owned(),
+            session_id: invocation.session_id,
+            credential,
+            graph,
+        };
+        tool.call(invocation.arguments, &context).await
+    }
+}
+
+fn invocation_id(request: &HttpRequest) -> &str {
+    let header = request.headers().get("X-Azure-Functions-InvocationId");
+    header.and_then(|id| id.to_str().ok()).unwrap_or_default()
+}
+
+fn content_length(request: &HttpRequest) -> Option<usize> {
+    let header = request.headers().get(CONTENT_LENGTH)?;
+    header.to_str().ok()?.parse().ok()
+}
+
+/// One line per invocation, to stderr only where the operator must act.
+fn log(
+    tool: &str,
+    invocation_id: &str,
+    outcome: &Result<CallToolResult, Failure>,
+    duration: Duration,
+    outbound_calls: u32,
+) {
+    let duration_ms = duration.as_millis();
+    macro_rules! failed {
+        ($level:ident, $remedy:literal, $failure:ident) => {
+            tracing::$level!(
+                invocation_id,
+                ?tool,
+                outcome = $failure.class(),
+                duration_ms,
+                outbound_calls,
+                remedy = $remedy,
+                action = $failure.action(),
+                detail = $failure.detail(),
+                "tool call failed"
+            )
+        };
+    }
+    match outcome {
+        Ok(_) => tracing::info!(
+            invocation_id,
+            ?tool,
+            outcome = "ok",
+            duration_ms,
+            outbound_calls,
+            "tool call"
+        ),
+        Err(failure) => match failure.remedy() {
+            Remedy::User => failed!(info, "user", failure),
+            Remedy::Wait => failed!(warn, "wait", failure),
+            Remedy::Operator => failed!(error, "operator", failure),
+        },
+    }
+}
+
+fn unknown_tool(function: &str) -> Failure {
+    let message = format!("This server has no tool {function:?}.");
+    Failure::operator("unknown_tool", message).with_action(
+        "deploy function.json files and handler of the same build: cargo xtask functions",
+    )
+}
+
+fn invalid_request(problem: impl std::fmt::Display) -> Failure {
+    let message = format!("The Functions host's request could not be read: {problem}.");
+    Failure::operator("invalid_request", message).with_action(
+        "compare the extension bundle's version in host.json with this app's release notes",
+    )
+}
+
+fn timed_out(budget: Duration) -> Failure {
+    let message = format!(
+        "The tool did not finish within {} seconds. Please try again.",
+        budget.as_secs()
+    );
+    Failure::wait("timed_out", message)
+        .with_action("raise TOOL_CALL_TIME_BUDGET_SECONDS if the tool needs longer")
+}
+
+fn panicked() -> Failure {
+    Failure::operator(
+        "panic",
+        "The tool failed unexpectedly. Please tell whoever runs this server.",
+    )
+    .with_action("see the panic message on stderr, right before this line")
+}

@@ -1,0 +1,200 @@
+//! What a tool is, and the registry of this app's tools.
+
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
+
+use azure_core::credentials::TokenCredential;
+use futures_util::future::{BoxFuture, FutureExt};
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+mod schema;
+
+use crate::host::{invocation::Arguments, result::CallToolResult};
+use crate::{credential::CallCredential, failure::Failure, graph::GraphClient};
+
+/// How much is told of what is wrong with arguments, in characters.
+const MAX_PROBLEM: usize = 500;
+
+/// An MCP tool that acts as the signed-in user.
+///
+/// Implement it, add the type to [`Registry`] and run `cargo xtask functions`.
+/// Identity, logging, time limits and errors are around the tool, not in it.
+pub trait Tool: Send + Sync + 'static {
+    /// The tool's name, which is also its function's: a letter, then letters and digits.
+    const NAME: &'static str;
+    /// What the tool does, for the model that chooses among tools.
+    const DESCRIPTION: &'static str;
+    /// The arguments. Doc comments of the fields become the schema's descriptions.
+    type Arguments: DeserializeOwned + JsonSchema + Send;
+    /// The result, which is the structured content for programs. Members that are `None` are left out of it.
+    type Output: Serialize + JsonSchema;
+
+    /// Carries out one call.
+    fn call(
+        &self,
+        arguments: Self::Arguments,
+        context: &ToolContext,
+    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+
+    /// The text of a result, for people and models: `output` as JSON, unless a tool has better words.
+    fn text(&self, output: &Self::Output) -> String {
+        // Output that cannot be JSON has ended the call before.
+        schema::json_of(output).map_or_else(|_| String::new(), |json| json.to_string())
+    }
+}
+
+/// The arguments of a tool that takes none.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct NoArguments {}
+
+/// What a tool knows about the call that it carries out.
+#[derive(Debug)]
+pub struct ToolContext {
+    /// The id under which the Functions host logs this invocation.
+    pub invocation_id: String,
+    /// The MCP session, when the client sent one.
+    pub session_id: Option<String>,
+    /// The identity that the tool acts as.
+    pub(crate) credential: Arc<CallCredential>,
+    /// Microsoft Graph with that credential.
+    pub(crate) graph: GraphClient,
+}
+
+impl ToolContext {
+    /// A credential of the signed-in user, as every Azure SDK client takes one.
+    pub fn credential(&self) -> Arc<dyn TokenCredential> {
+        self.credential.clone()
+    }
+
+    /// Microsoft Graph as the signed-in user.
+    pub fn graph(&self) -> &GraphClient {
+        &self.graph
+    }
+}
+
+/// What a tool looks like from outside.
+#[derive(Debug)]
+pub struct ToolDefinition {
+    /// The tool's name.
+    pub name: &'static str,
+    /// What the tool does.
+    pub description: &'static str,
+    /// The arguments' schema.
+    pub input_schema: Schema,
+    /// The structured content's schema.
+    pub output_schema: Schema,
+}
+
+/// A tool whose types are hidden, so that different ones fit into one registry.
+pub(crate) trait AnyTool: Send + Sync {
+    fn definition(&self) -> ToolDefinition;
+
+    fn name(&self) -> &'static str;
+
+    fn call<'a>(
+        &'a self,
+        arguments: Option<Arguments<'a>>,
+        context: &'a ToolContext,
+    ) -> BoxFuture<'a, Result<CallToolResult, Failure>>;
+}
+
+impl<T: Tool> AnyTool for T {
+    fn definition(&self) -> ToolDefinition {
+        ToolDefinition {
+            name: T::NAME,
+            description: T::DESCRIPTION,
+            input_schema: schema::of_arguments::<T::Arguments>(),
+            output_schema: schema::of_output::<T::Output>(),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn call<'a>(
+        &'a self,
+        arguments: Option<Arguments<'a>>,
+        context: &'a ToolContext,
+    ) -> BoxFuture<'a, Result<CallToolResult, Failure>> {
+        async move {
+            let arguments = serde_json::from_str(arguments.map_or("{}", Arguments::json))
+                .map_err(|error| invalid_arguments(T::NAME, &error))?;
+            let output = Tool::call(self, arguments, context).await?;
+            let structured = schema::json_of(&output).map_err(|error| unserializable(&error))?;
+            Ok(CallToolResult::success(self.text(&output), structured))
+        }
+        .boxed()
+    }
+}
+
+/// The first [`MAX_PROBLEM`] characters of a message: some quote the argument at fault, which may be megabytes.
+fn beginning(message: &dyn fmt::Display) -> String {
+    struct Beginning(String);
+
+    impl fmt::Write for Beginning {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            let room = MAX_PROBLEM.saturating_sub(self.0.chars().count());
+            self.0.extend(part.chars().take(room));
+            if room == 0 { Err(fmt::Error) } else { Ok(()) }
+        }
+    }
+
+    let mut beginning = Beginning(String::new());
+    // It fails when there is enough.
+    let _ = write!(beginning, "{message}");
+    beginning.0
+}
+
+fn invalid_arguments(tool: &str, error: &serde_json::Error) -> Failure {
+    let problem = beginning(error);
+    let message = format!("The arguments of {tool} do not fit its schema: {problem}.");
+    Failure::user("invalid_arguments", message)
+}
+
+fn unserializable(error: &serde_json::Error) -> Failure {
+    Failure::operator("internal", "The tool's result could not be written.")
+        .with_action("make the tool's output serializable as JSON")
+        .with_detail(error)
+}
+
+/// The tools of an app.
+#[derive(Default)]
+pub struct Registry {
+    tools: Vec<Box<dyn AnyTool>>,
+}
+
+impl Registry {
+    /// No tools.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a tool.
+    pub fn with<T: Tool>(mut self, tool: T) -> Self {
+        self.tools.push(Box::new(tool));
+        self
+    }
+
+    /// What the tools look like from outside.
+    pub fn definitions(&self) -> Vec<ToolDefinition> {
+        self.tools.iter().map(|tool| tool.definition()).collect()
+    }
+
+    /// The tool of that name.
+    pub(crate) fn find(&self, name: &str) -> Option<&dyn AnyTool> {
+        let tool = self.tools.iter().find(|tool| tool.name() == name)?;
+        Some(tool.as_ref())
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.tools.iter().map(|tool| tool.name()))
+            .finish()
+    }
+}

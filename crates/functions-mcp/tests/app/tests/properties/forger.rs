@@ -1,0 +1,140 @@
+//! Somebody who reaches the handler past App Service Authentication and knows all that a token must say, but not
+//! the key that signs it.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
+use functions_mcp::{
+    credential::{CredentialSource, Error, Kind},
+    failure::Failure,
+    host::invocation::Headers,
+    http::CallBudget,
+    settings::{Settings, names},
+};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::openid_provider::{self, KEY_ID, TENANT};
+
+const CLIENT_ID: &str = "33333333-2222-3333-4444-555555555555";
+
+/// The forger, and the handler's verification of callers.
+pub struct Forger {
+    runtime: Runtime,
+    credentials: CredentialSource,
+    issuer: String,
+}
+
+impl Forger {
+    /// A forger before a handler that knows its tenant's key already.
+    pub fn start() -> Self {
+        let forger = Self::before(openid_provider::start());
+        let (error, _) = forger.refusal(&forger.headers(&forger.token()));
+        assert_eq!(error.detail(), "the token's signature is wrong");
+        forger
+    }
+
+    /// A forger before a handler that has yet to ask `authority` for the key.
+    pub fn before(authority: String) -> Self {
+        let settings = Settings::from_lookup(|name| match name {
+            names::PORT => Some("1".into()),
+            names::IDENTITY_ENDPOINT => Some("http://127.0.0.1:1/".into()),
+            names::CLIENT_ID => Some(CLIENT_ID.into()),
+            names::MANAGED_IDENTITY_CLIENT_ID => Some("identity".into()),
+            names::ALLOWED_TENANTS => Some(TENANT.into()),
+            names::AUTHORITY_HOST => Some(authority.clone()),
+            _ => None,
+        })
+        .unwrap();
+        Self {
+            runtime: Runtime::new().unwrap(),
+            credentials: CredentialSource::new(&settings),
+            issuer: openid_provider::issuer(&authority),
+        }
+    }
+
+    /// The JOSE header of a token that would be accepted with a signature.
+    pub fn jose_header(&self) -> Value {
+        json!({ "alg": "RS256", "kid": KEY_ID, "typ": "JWT" })
+    }
+
+    /// The claims of a token that would be accepted with a signature.
+    pub fn claims(&self) -> Value {
+        json!({
+            "aud": CLIENT_ID, "iss": self.issuer, "tid": TENANT, "scp": "user_impersonation",
+            "exp": 4_000_000_000_u64, "nbf": 1_000_000_000, "iat": 1_000_000_000,
+            "sub": "ada", "oid": "66666666-2222-3333-4444-555555555555", "ver": "2.0",
+        })
+    }
+
+    /// A token that would be accepted with a signature.
+    pub fn token(&self) -> String {
+        jwt(&self.jose_header().to_string(), &self.claims().to_string())
+    }
+
+    /// The headers of a call with `token` that would be accepted with a signature.
+    pub fn headers(&self, token: &str) -> [(&'static str, String); 2] {
+        let tenant = json!({ "claims": [{ "typ": "tid", "val": TENANT }] });
+        [
+            ("Authorization", format!("Bearer {token}")),
+            ("X-MS-CLIENT-PRINCIPAL", principal(&tenant.to_string())),
+        ]
+    }
+
+    /// Calls with `headers`; gives why the call is refused, and how many requests that took.
+    ///
+    /// Panics when the call is accepted, and when something panicked on the way.
+    pub fn refusal<N: AsRef<str>>(&self, headers: &[(N, String)]) -> (Error, u32) {
+        let budget = Arc::new(CallBudget::new(Duration::from_secs(10)));
+        let sent = headers
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_str()));
+        let sent = Headers::from_iter(sent);
+        let outcome = self
+            .runtime
+            .block_on(self.credentials.for_call(&sent, &budget));
+        let error = outcome.unwrap_err();
+        // A panic inside a task is caught there, and becomes an error of this kind.
+        assert_ne!(error.kind(), &Kind::Unexpected, "{error}");
+        (error, budget.requests())
+    }
+
+    /// As [`Self::refusal`], and panics also when the refusal quotes a header.
+    pub fn discreet_refusal<N: AsRef<str>>(&self, headers: &[(N, String)]) -> (Error, u32) {
+        let (error, requests) = self.refusal(headers);
+        let failure = Failure::from(error.clone());
+        let told = format!("{failure} {}", failure.detail().unwrap_or_default());
+        for (_, value) in headers {
+            assert!(!quotes(&told, value), "{told}");
+        }
+        (error, requests)
+    }
+}
+
+/// A token of that header and those claims, signed with zeros.
+pub fn jwt(header: &str, claims: &str) -> String {
+    let part = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    [
+        part(header.as_bytes()),
+        part(claims.as_bytes()),
+        part(&[0; 256]),
+    ]
+    .join(".")
+}
+
+/// The header `X-MS-CLIENT-PRINCIPAL` with that JSON.
+pub fn principal(json: &str) -> String {
+    BASE64_STANDARD.encode(json)
+}
+
+/// Whether `message` repeats more of `input` than a word.
+pub fn quotes(message: &str, input: &str) -> bool {
+    const WORD: usize = 12;
+    let message: Vec<char> = message.chars().collect();
+    message
+        .windows(WORD)
+        .any(|window| input.contains(&String::from_iter(window)))
+}

@@ -1,9 +1,0 @@
-//! What the fuzz targets share with the property tests.
-
-#[path = "../../tests/app/tests/properties/forger.rs"]
-pub mod forger;
-#[path = "../../tests/app/tests/properties/openid_provider.rs"]
-pub mod openid_provider;
-
-/// Longer than all that a refusal says of itself, shorter than what it could quote.
-pub const MAX_DETAIL: usize = 120;

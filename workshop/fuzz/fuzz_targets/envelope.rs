@@ -1,0 +1,31 @@
+//! The body of the host's request: read or refused, and never quoted in the refusal.
+
+#![no_main]
+
+use fuzz::MAX_DETAIL;
+use functions_mcp::host::{envelope::TriggerValue, invocation::ToolInvocation};
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
+
+fn read(body: &[u8]) {
+    let outcome = TriggerValue::from_body(body).and_then(|value| {
+        let call: ToolInvocation = value.read()?;
+        let _ = call.headers().get("Authorization");
+        assert!(!format!("{call:?}").is_empty());
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        assert!(error.to_string().len() < MAX_DETAIL, "{error}");
+    }
+}
+
+fuzz_target!(|body: &[u8]| {
+    read(body);
+    // As the host encodes it, so that the fuzzer need not find two layers of backslashes.
+    let payload = Value::from(String::from_utf8_lossy(body)).to_string();
+    read(
+        json!({ "Data": { "mcpTrigger": payload } })
+            .to_string()
+            .as_bytes(),
+    );
+});
