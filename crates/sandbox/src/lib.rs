@@ -31,8 +31,6 @@ pub mod ledger;
 pub mod loopback;
 mod managed_identity;
 pub mod replay;
-#[cfg(test)]
-mod rooms;
 pub mod sandbox;
 pub mod tenant;
 
