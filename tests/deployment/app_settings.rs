@@ -1,4 +1,5 @@
-//! The handler's environment variables: each is set by somebody. An app may set others for its tools.
+//! The handler's environment variables: Bicep or the platform sets each required one. An app may set others for its
+//! tools.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ const SET_BY_THE_PLATFORM: [&str; 5] = [
     "WEBSITE_HOSTNAME",
 ];
 
-/// Left to whoever wants another value than the handler's own.
+/// Set only to override the handler's default.
 const OPTIONAL: [&str; 6] = [
     "ACCEPT_ID_TOKENS",
     "ALLOWED_CLIENT_APPLICATIONS",
@@ -23,7 +24,7 @@ const OPTIONAL: [&str; 6] = [
     "TOOL_CALL_TIME_BUDGET_SECONDS",
 ];
 
-/// Settings that Flex Consumption does not have, and refuses or misreads.
+/// Settings that Flex Consumption does not support: it refuses or misreads them.
 const NOT_ON_FLEX_CONSUMPTION: [&str; 5] = [
     "FUNCTIONS_EXTENSION_VERSION",
     "FUNCTIONS_WORKER_RUNTIME",
@@ -32,7 +33,7 @@ const NOT_ON_FLEX_CONSUMPTION: [&str; 5] = [
     "WEBSITE_RUN_FROM_PACKAGE",
 ];
 
-/// Names and expressions of the settings that Bicep writes.
+/// The app settings in function-app.bicep: their names and their expressions.
 pub fn of_the_function_app() -> BTreeMap<String, String> {
     let file = bicep::file("function-app.bicep");
     let settings = file.resource("settings");
@@ -45,9 +46,9 @@ pub fn of_the_function_app() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The names in `src/settings.rs`.
+/// The names in the engine's `settings.rs`.
 fn read_by_the_handler() -> BTreeSet<String> {
-    let source = crate::read("src/settings.rs");
+    let source = crate::read("crates/functions-mcp/src/settings.rs");
     let (_, names) = source.split_once("pub mod names {").unwrap();
     let (names, _) = names.split_once("\n}").unwrap();
     names
@@ -76,14 +77,6 @@ fn what_the_handler_reads_is_what_bicep_writes_and_the_platform_sets() {
 }
 
 #[test]
-fn optional_settings_are_documented() {
-    let readme = crate::read("README.md");
-    for name in OPTIONAL {
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
-    }
-}
-
-#[test]
 fn nothing_is_set_that_flex_consumption_does_not_have() {
     let written = of_the_function_app();
     for name in NOT_ON_FLEX_CONSUMPTION {
@@ -100,6 +93,6 @@ fn the_runtime_is_the_one_for_custom_handlers() {
     );
     let runtime = file.property(config, "runtime");
     assert_eq!(file.string(file.property(runtime, "name")), Some("custom"));
-    // Azure accepts others as well, and then never starts the app.
+    // Azure accepts other versions too, but then never starts the app.
     assert_eq!(file.string(file.property(runtime, "version")), Some("1.0"));
 }
