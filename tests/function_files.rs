@@ -1,4 +1,4 @@
-//! The files that the Functions host and Core Tools read, and the tools in the registry.
+//! The files that the Functions host and Core Tools read agree with the tools in the registry.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
