@@ -1,4 +1,4 @@
-//! The parts of a warm call, each alone: `cargo bench -p bench`.
+//! Benchmarks of the parts of a warm call: `cargo bench -p bench`.
 
 #![allow(
     missing_docs,
@@ -58,7 +58,7 @@ fn warm_call(criterion: &mut Criterion) {
     });
 
     let credentials = CredentialSource::new(&settings);
-    // Enough for all calls together.
+    // All calls share this budget.
     let budget = Arc::new(CallBudget::new(Duration::from_secs(3600)));
     runtime
         .block_on(credentials.for_call(headers, &budget))
@@ -83,17 +83,18 @@ fn warm_call(criterion: &mut Criterion) {
     };
     runtime.block_on(tokens.get([0; 32], || fetched)).unwrap();
     criterion.bench_function("get a token from the cache", |bencher| {
-        let absent = || async { unreachable!("the token is there") };
+        let absent = || async { unreachable!("the token is cached") };
         bencher.iter(|| runtime.block_on(tokens.get([0; 32], absent)).unwrap());
     });
 
-    // Each is a stranger once; the keys are there already.
+    // Each of these callers is new to a credential source that has the signing keys.
     let bodies = runtime.block_on(world.envelopes(0..500)).unwrap();
     let values: Vec<TriggerValue> = bodies
         .iter()
         .map(|body| TriggerValue::from_body(body.as_bytes()).unwrap())
         .collect();
-    let strangers: Vec<ToolInvocation> = values.iter().map(|value| value.read().unwrap()).collect();
+    let invocations: Vec<ToolInvocation> =
+        values.iter().map(|value| value.read().unwrap()).collect();
     criterion.bench_function("verify a caller", |bencher| {
         bencher.iter_custom(|iterations| {
             let mut elapsed = Duration::ZERO;
@@ -103,15 +104,15 @@ fn warm_call(criterion: &mut Criterion) {
                 runtime
                     .block_on(credentials.for_call(headers, &budget))
                     .unwrap();
-                let strangers = &strangers[..left.min(strangers.len())];
+                let batch = &invocations[..left.min(invocations.len())];
                 let started = Instant::now();
-                for stranger in strangers {
+                for invocation in batch {
                     runtime
-                        .block_on(credentials.for_call(stranger.headers(), &budget))
+                        .block_on(credentials.for_call(invocation.headers(), &budget))
                         .unwrap();
                 }
                 elapsed += started.elapsed();
-                left -= strangers.len();
+                left -= batch.len();
             }
             elapsed
         });
