@@ -9,7 +9,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub struct Echo;
 
-/// What [`Echo`] is given, and what it answers.
+/// The arguments and the result of [`Echo`].
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct EchoArguments {
     /// What to say.

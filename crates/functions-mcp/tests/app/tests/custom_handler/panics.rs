@@ -1,11 +1,11 @@
-//! A panic is told on standard error, although a queue stands before it.
+//! A panic appears on standard error, although a queue precedes it.
 
 use std::{env, process::Command, thread};
 
 use functions_mcp::telemetry;
 use tracing::Level;
 
-/// Set for a second run of this test, in a process of its own, which panics.
+/// Set for a second run of this test in a process of its own, which panics.
 const PANICS: &str = "THIS_TEST_PANICS";
 
 #[test]

@@ -1,10 +1,10 @@
-//! The files of the test app are those of its tools.
+//! The test app's function.json files agree with its tools.
 
 use std::{env, fs};
 
 use functions_mcp::host::function_json::function_json;
 
-/// Set where the files are to be written rather than compared.
+/// When set, the files are written instead of compared.
 const UPDATE: &str = "UPDATE_FUNCTION_FILES";
 
 #[test]

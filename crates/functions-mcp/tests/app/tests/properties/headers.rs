@@ -1,4 +1,4 @@
-//! The client's headers: found in any case, and without a value when there are two.
+//! The client's headers are found in any case, and refused when they occur twice.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What a server says of when to come back.
+//! The header `Retry-After`.
 
 use functions_mcp::http::Reply;
 use proptest::{collection::vec, prelude::*};
