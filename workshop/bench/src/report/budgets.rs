@@ -254,7 +254,7 @@ mod tests {
         let node = |results: &Results| {
             all(results)
                 .iter()
-                .find(|budget| budget.what.ends_with("less than Node"))
+                .find(|budget| budget.what.starts_with("Node's processor time"))
                 .and_then(|budget| budget.measured)
         };
         let before = node(&results);
