@@ -13,7 +13,7 @@ type Cloud = {
   @description('Root of Microsoft Graph, and the prefix of its scopes.')
   graphEndpoint: string
 
-  @description('Audience of a managed identity\'s token that stands in for a client secret.')
+  @description('Audience of a managed identity\'s token that replaces a client secret.')
   tokenExchangeAudience: string
 }
 
