@@ -4,8 +4,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use function_app::AppFiles;
 use functions_mcp::host::function_json::function_json;
-use sandbox::functions_host::AppFiles;
 
 /// The repository's root.
 fn root() -> &'static Path {

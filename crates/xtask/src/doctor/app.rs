@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use function_app::AppFiles;
 use functions_mcp::{
     settings::{Settings, names},
     tool::ToolDefinition,
 };
-use sandbox::functions_host::AppFiles;
 
 use super::{azurite::Azurite, finding::Finding};
 use crate::functions;

@@ -4,9 +4,9 @@
 //! metadata), OpenID Connect Discovery 1.0; for App Service Authentication,
 //! <https://learn.microsoft.com/azure/app-service/configure-authentication-mcp>.
 
+use function_app::MCP_PATH;
 use functions_mcp::http::{Reply, is_confidential};
 use reqwest::{Method, Request, StatusCode, Url, header::LOCATION};
-use sandbox::functions_host::MCP_PATH;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -7,12 +7,12 @@ mod tests;
 
 use std::{str::FromStr, time::Duration};
 
+use function_app::MCP_PATH;
 use functions_mcp::http::{self, CallBudget, Reply, SendError, is_confidential};
 use reqwest::{
     Body, Method, Request, StatusCode, Url,
     header::{ACCEPT, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE},
 };
-use sandbox::functions_host::MCP_PATH;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
