@@ -5,16 +5,18 @@
 //! <https://learn.microsoft.com/azure/app-service/configure-authentication-mcp>.
 
 use function_app::MCP_PATH;
-use functions_mcp::http::{Reply, is_confidential};
 use reqwest::{Method, Request, StatusCode, Url, header::LOCATION};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     Checked, HOST_IS_DOWN, LOG_STREAM, PROVISION, Server, bearer_challenge, get_json, host_is_down,
-    says, send,
+    says,
 };
-use crate::doctor::finding::Finding;
+use crate::doctor::{
+    finding::Finding,
+    http::{Reply, is_confidential, send},
+};
 
 /// Where App Service Authentication signs users in by browser.
 const SIGN_IN_PATH: &str = "/.auth/login/aad";
