@@ -9,7 +9,7 @@ use reqwest::Url;
 
 use crate::{
     failure::{Failure, word},
-    host::invocation::Headers,
+    headers::Headers,
     loopback::{host_name, is_loopback},
 };
 

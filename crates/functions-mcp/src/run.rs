@@ -20,7 +20,7 @@ async fn serve(tools: Registry) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return cannot_start(&error),
     };
-    let _log = match telemetry::init(settings.log_level) {
+    let _log = match telemetry::init(settings.log_level, tools.crates()) {
         Ok(log) => log,
         Err(error) => return cannot_start(&error),
     };

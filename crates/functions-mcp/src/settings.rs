@@ -5,13 +5,12 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use reqwest::Url;
 use tracing::Level;
 
 use crate::{
     cloud::Cloud,
-    http::{IdentityEndpoint, is_confidential},
-    local_run::FurtherHosts,
+    endpoint::Origin,
+    identity::{CallerIdentity, Identity},
     loopback::{address, host_name, is_loopback},
 };
 
@@ -74,102 +73,12 @@ pub struct Settings {
     pub port: u16,
     /// The identity that tools act as.
     pub identity: Identity,
-    /// Microsoft Graph's root.
-    pub graph: Url,
+    /// Microsoft Graph.
+    pub graph: Origin,
     /// How long one tool call may take.
     pub call_budget: Duration,
     /// The least severe level to log.
     pub log_level: Level,
-}
-
-/// The identity that tools act as.
-#[derive(Clone, Debug)]
-pub enum Identity {
-    /// As the developer who is signed in to a command-line tool.
-    Developer {
-        /// The tenant to ask a token of; `None` for the tool's default.
-        tenant: Option<TenantId>,
-        /// Under which names it may be called, besides this machine's own.
-        further_hosts: FurtherHosts,
-    },
-    /// As the user who called the tool.
-    Caller(Box<CallerIdentity>),
-}
-
-/// What is needed to act on behalf of the calling user.
-#[derive(Clone, Debug)]
-pub struct CallerIdentity {
-    /// Client id of this app's registration.
-    pub client_id: String,
-    /// Audiences a caller's token may carry, which are the names of the registration: the client id, `api://` and the
-    /// client id, the identifier URIs of the scopes that clients ask for, the endpoint's URL and its origin.
-    pub audiences: Vec<String>,
-    /// The scope that a caller's token must hold.
-    pub scope: String,
-    /// Tenants whose users may call; never empty.
-    pub allowed_tenants: Vec<TenantId>,
-    /// Client ids of the MCP clients that may call; empty if any may.
-    pub allowed_clients: Vec<String>,
-    /// Whether an id token of App Service's token store proves the caller.
-    pub accepts_id_tokens: bool,
-    /// Client id of the managed identity.
-    pub managed_identity_client_id: String,
-    /// Where the platform gives the managed identity's tokens.
-    pub identity_endpoint: IdentityEndpoint,
-    /// Audience of the managed identity's assertion.
-    pub token_exchange_audience: String,
-    /// Entra ID's root, without a path.
-    pub authority: Url,
-    /// Public host name of this app; without it, no consent link can be given.
-    pub hostname: Option<String>,
-}
-
-impl CallerIdentity {
-    /// Where this app is reached, as `https://<host>`.
-    pub fn origin(&self) -> Option<String> {
-        self.hostname.as_deref().map(origin)
-    }
-}
-
-fn origin(hostname: &str) -> String {
-    let host = hostname.split(':').next().unwrap_or(hostname);
-    let is_local = ["127.0.0.1", "localhost"].contains(&host);
-    let scheme = if is_local { "http" } else { "https" };
-    format!("{scheme}://{hostname}")
-}
-
-/// A tenant's id: a GUID in lower case, so it is safe in a URL's path and two of them compare as text.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TenantId(String);
-
-impl TenantId {
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TenantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for TenantId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_guid = text.len() == 36
-            && text.bytes().enumerate().all(|(index, byte)| match index {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-        if is_guid {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err("must be a tenant id such as 00000000-0000-0000-0000-000000000000".into())
-        }
-    }
 }
 
 /// An environment variable that is missing or cannot be understood.
@@ -199,7 +108,7 @@ impl Settings {
         Ok(Self {
             port,
             identity: variables.identity(cloud)?,
-            graph: variables.endpoint(names::GRAPH_ENDPOINT, cloud.graph())?,
+            graph: variables.origin(names::GRAPH_ENDPOINT, cloud.graph())?,
             call_budget: variables.call_budget()?,
             log_level: variables.parsed(names::LOG_LEVEL)?.unwrap_or(Level::INFO),
         })
@@ -292,12 +201,12 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             .split(',')
             .map(|tenant| parse(names::ALLOWED_TENANTS, tenant.trim()))
             .collect::<Result<_, _>>()?;
-        let hostname = self.text(names::HOSTNAME);
         let (identifier_uris, scope) = self.identifier_uris_and_scope()?;
         let mut audiences = vec![client_id.clone(), format!("api://{client_id}")];
         audiences.extend(identifier_uris);
-        if let Some(origin) = hostname.as_deref().map(origin) {
-            audiences.extend([format!("{origin}{MCP_ENDPOINT}"), origin]);
+        let origin = self.public_origin()?;
+        if let Some(origin) = &origin {
+            audiences.extend([format!("{origin}{MCP_ENDPOINT}"), origin.to_string()]);
         }
         Ok(CallerIdentity {
             audiences,
@@ -314,8 +223,8 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             token_exchange_audience: self
                 .text(names::TOKEN_EXCHANGE_AUDIENCE)
                 .unwrap_or_else(|| cloud.token_exchange_audience().into()),
-            authority: self.endpoint(names::AUTHORITY_HOST, cloud.authority())?,
-            hostname,
+            authority: self.origin(names::AUTHORITY_HOST, cloud.authority())?,
+            origin,
         })
     }
 
@@ -359,23 +268,30 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         ))
     }
 
-    fn endpoint(&self, name: &'static str, default: &str) -> Result<Url, SettingsError> {
-        let text = self.text(name).unwrap_or_else(|| default.to_owned());
-        let problem = |problem: &str| SettingsError {
+    /// Where the app is reached: https, but for this machine's own hosts.
+    fn public_origin(&self) -> Result<Option<Origin>, SettingsError> {
+        let Some(hostname) = self.text(names::HOSTNAME) else {
+            return Ok(None);
+        };
+        let scheme = if is_loopback(host_name(&hostname)) {
+            "http"
+        } else {
+            "https"
+        };
+        let origin = format!("{scheme}://{hostname}").parse();
+        origin.map(Some).map_err(|_| SettingsError {
+            name: names::HOSTNAME,
+            problem: format!("is {hostname:?}: it must be a host name, with or without a port"),
+        })
+    }
+
+    fn origin(&self, name: &'static str, default: &str) -> Result<Origin, SettingsError> {
+        let text = self.text(name);
+        let origin = text.as_deref().unwrap_or(default).parse();
+        origin.map_err(|problem: &str| SettingsError {
             name,
             problem: problem.into(),
-        };
-        let url = Url::parse(&text).map_err(|_| problem("is not a URL"))?;
-        let is_root = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        if !is_root || !url.username().is_empty() || url.password().is_some() {
-            return Err(problem("must be a scheme, a host and at most a port"));
-        }
-        if !is_confidential(&url) {
-            return Err(problem(
-                "must be https (plain http is for loopback addresses)",
-            ));
-        }
-        Ok(url)
+        })
     }
 
     fn call_budget(&self) -> Result<Duration, SettingsError> {
@@ -436,8 +352,8 @@ mod tests {
         assert_eq!(caller.audiences, ["app", "api://app"]);
         assert_eq!(caller.scope, "user_impersonation");
         assert_eq!(
-            caller.authority.as_str(),
-            "https://login.microsoftonline.com/"
+            caller.authority.to_string(),
+            "https://login.microsoftonline.com"
         );
         assert_eq!(caller.token_exchange_audience, "api://AzureADTokenExchange");
     }
@@ -550,19 +466,22 @@ mod tests {
     #[test]
     fn one_setting_chooses_the_cloud_and_each_endpoint_can_be_overridden() {
         let gov = caller(&[(names::CLOUD, "AzureUSGovernment")]);
-        assert_eq!(gov.authority.as_str(), "https://login.microsoftonline.us/");
+        assert_eq!(
+            gov.authority.to_string(),
+            "https://login.microsoftonline.us"
+        );
         assert_eq!(
             gov.token_exchange_audience,
             "api://AzureADTokenExchangeUSGov"
         );
         let dod = settings(AZURE, &[(names::CLOUD, "AzureUSGovernmentDoD")]).unwrap();
-        assert_eq!(dod.graph.as_str(), "https://dod-graph.microsoft.us/");
+        assert_eq!(dod.graph.to_string(), "https://dod-graph.microsoft.us");
         let china = caller(&[
             (names::CLOUD, "AzureChinaCloud"),
             (names::AUTHORITY_HOST, "http://127.0.0.1:9"),
             (names::TOKEN_EXCHANGE_AUDIENCE, "api://Other"),
         ]);
-        assert_eq!(china.authority.as_str(), "http://127.0.0.1:9/");
+        assert_eq!(china.authority.to_string(), "http://127.0.0.1:9");
         assert_eq!(china.token_exchange_audience, "api://Other");
     }
 
@@ -603,9 +522,11 @@ mod tests {
             ("app.azurewebsites.net", "https://app.azurewebsites.net"),
             ("127.0.0.1:7071", "http://127.0.0.1:7071"),
             ("localhost:7071", "http://localhost:7071"),
+            ("[::1]:7071", "http://[::1]:7071"),
         ] {
             let caller = caller(&[(names::HOSTNAME, hostname)]);
-            assert_eq!(caller.origin().as_deref(), Some(origin));
+            let reached_at = caller.origin.map(|origin| origin.to_string());
+            assert_eq!(reached_at.as_deref(), Some(origin));
         }
     }
 

@@ -29,13 +29,13 @@ pub struct Log {
     streams: [Arc<LogStream>; 2],
 }
 
-/// Starts logging at `level`; panics are logged too, with a backtrace if `RUST_BACKTRACE` asks for one.
+/// Starts logging of this crate and of the app's `crates` at `level`; panics are logged too, with a backtrace if `RUST_BACKTRACE` asks for one.
 ///
-/// Libraries stay at warnings whatever the level: some of them trace headers, and a header may be a token.
+/// Other libraries stay at warnings whatever the level: some of them trace headers, and a header may be a token.
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn init(level: Level) -> io::Result<Log> {
+pub fn init(level: Level, crates: impl Iterator<Item = &'static str>) -> io::Result<Log> {
     let stdout = Arc::new(LogStream::to(io::stdout())?);
     let stderr = Arc::new(LogStream::to(io::stderr())?);
     let lines = tracing_subscriber::fmt::layer()
@@ -51,7 +51,8 @@ pub fn init(level: Level) -> io::Result<Log> {
         .with_filter(
             Targets::new()
                 .with_default(LevelFilter::WARN.min(LevelFilter::from_level(level)))
-                .with_target(env!("CARGO_CRATE_NAME"), level),
+                .with_target(env!("CARGO_CRATE_NAME"), level)
+                .with_targets(crates.map(|name| (name, level))),
         );
     tracing_subscriber::registry().with(lines).init();
 

@@ -13,8 +13,9 @@ use serde_json::value::RawValue;
 
 use super::error::{Error, Kind};
 use crate::{
-    host::invocation::{DuplicateHeader, Headers},
-    settings::TenantId,
+    endpoint::Origin,
+    headers::{DuplicateHeader, Headers},
+    identity::TenantId,
 };
 
 /// The largest principal that is read, in bytes of base64.
@@ -37,7 +38,7 @@ pub enum TokenSource {
 }
 
 /// Where a user of the app at `origin` signs in with a browser and consents.
-pub fn consent_link(origin: &str) -> String {
+pub fn consent_link(origin: &Origin) -> String {
     format!("{origin}/.auth/login/aad?post_login_redirect_uri=/.auth/login/done")
 }
 
@@ -95,7 +96,7 @@ impl<'a> Principal<'a> {
             .get("X-MS-CLIENT-PRINCIPAL")?
             .ok_or_else(|| not_signed_in("no header X-MS-CLIENT-PRINCIPAL"))?;
         Ok(Self {
-            tenant: tenant(principal)?,
+            tenant: read_tenant(principal)?,
             tokens,
         })
     }
@@ -108,7 +109,7 @@ fn bearer_token(credential: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("Bearer").then_some(token)
 }
 
-fn tenant(principal: &str) -> Result<TenantId, Error> {
+fn read_tenant(principal: &str) -> Result<TenantId, Error> {
     let refused = |problem: &str| {
         Error::new(
             Kind::TokenRefused,
@@ -196,7 +197,7 @@ mod tests {
     fn the_tenant_is_read_under_its_raw_and_its_mapped_name() {
         for name in TENANT_CLAIMS {
             assert_eq!(
-                tenant(&principal(&[(name, TENANT)])).unwrap().as_str(),
+                read_tenant(&principal(&[(name, TENANT)])).unwrap().as_str(),
                 TENANT
             );
         }
@@ -209,7 +210,7 @@ mod tests {
                 r#"{{"claims":[{{"typ":"email","val":{value}}},{{"typ":"name"}},{{"typ":"tid","val":null}},{{"typ":"tid","val":"{TENANT}"}}]}}"#
             );
             let principal = BASE64_STANDARD.encode(json);
-            assert_eq!(tenant(&principal).unwrap().as_str(), TENANT, "{value}");
+            assert_eq!(read_tenant(&principal).unwrap().as_str(), TENANT, "{value}");
         }
     }
 
@@ -244,7 +245,7 @@ mod tests {
     #[test]
     fn the_consent_link_is_a_sign_in_at_the_app() {
         assert_eq!(
-            consent_link("https://app.azurewebsites.net"),
+            consent_link(&"https://app.azurewebsites.net".parse().unwrap()),
             "https://app.azurewebsites.net/.auth/login/aad?post_login_redirect_uri=/.auth/login/done"
         );
     }

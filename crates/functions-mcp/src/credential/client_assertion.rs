@@ -2,10 +2,7 @@
 //!
 //! Source: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use azure_core::{
     credentials::{Secret, TokenCredential},
@@ -25,13 +22,12 @@ use super::{
     refreshing_cache::{Perishable, RefreshingCache},
 };
 use crate::{
-    http::{self, CallBudget, IdentityEndpoint, SendError},
-    settings::CallerIdentity,
+    endpoint::IdentityEndpoint,
+    http::{Http, SendError},
+    identity::CallerIdentity,
 };
 
 const SERVICE: &str = "The managed identity endpoint";
-/// How long before its end a token is no longer used.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
 
 /// Gives the app's client assertion.
 #[derive(Clone, Debug)]
@@ -54,12 +50,12 @@ impl ClientAssertion {
     }
 
     /// A valid assertion.
-    pub async fn get(&self, budget: &Arc<CallBudget>) -> Result<Secret, Error> {
+    pub async fn get(&self, http: &Http) -> Result<Secret, Error> {
         self.tokens
             .get((), || {
-                let transport = BudgetedTransport {
+                let transport = HttpTransport {
                     endpoint: self.endpoint.clone(),
-                    budget: budget.for_shared_fetch(),
+                    http: http.for_shared_fetch(),
                 };
                 fetch(self.identity.clone(), self.scope.clone(), transport)
             })
@@ -77,13 +73,13 @@ impl ClientAssertion {
 async fn fetch(
     identity: UserAssignedId,
     scope: String,
-    transport: BudgetedTransport,
+    transport: HttpTransport,
 ) -> Result<Perishable<Secret>, Error> {
     let options = ManagedIdentityCredentialOptions {
         user_assigned_id: Some(identity),
         client_options: ClientOptions {
             transport: Some(Transport::new(Arc::new(transport))),
-            // `outbound` retries already.
+            // `http` retries already.
             retry: RetryOptions::none(),
             ..ClientOptions::default()
         },
@@ -94,15 +90,10 @@ async fn fetch(
         Err(error) => Err(error),
     }
     .map_err(|error| failure(&error))?;
-    let expires_on: SystemTime = token.expires_on.into();
-    let lifetime = expires_on
-        .duration_since(SystemTime::now())
-        .unwrap_or_default();
-    Ok(Perishable {
-        value: token.token,
-        refresh_on: expires_on - lifetime / 2,
-        expires_on: expires_on - EXPIRY_MARGIN.min(lifetime / 2),
-    })
+    let now = SystemTime::now();
+    let end = SystemTime::from(token.expires_on);
+    let lifetime = end.duration_since(now).unwrap_or_default();
+    Ok(Perishable::token(token.token, now, lifetime, None))
 }
 
 fn failure(error: &azure_core::Error) -> Error {
@@ -129,15 +120,15 @@ fn failure(error: &azure_core::Error) -> Error {
     }
 }
 
-/// Lets `azure_identity` send to the managed identity endpoint, by the rules of [`outbound`].
+/// Lets `azure_identity` send to the managed identity endpoint, by the rules of [`http`](crate::http).
 #[derive(Debug)]
-struct BudgetedTransport {
+struct HttpTransport {
     endpoint: IdentityEndpoint,
-    budget: Arc<CallBudget>,
+    http: Http,
 }
 
 #[async_trait::async_trait]
-impl HttpClient for BudgetedTransport {
+impl HttpClient for HttpTransport {
     async fn execute_request(
         &self,
         request: &azure_core::http::Request,
@@ -152,7 +143,9 @@ impl HttpClient for BudgetedTransport {
                 outgoing.headers_mut().insert(name, value);
             }
         }
-        let reply = http::send_to_identity_endpoint(&self.endpoint, outgoing, &self.budget)
+        let reply = self
+            .http
+            .send_to_identity_endpoint(&self.endpoint, outgoing)
             .await
             .map_err(io_error)?;
         Ok(AsyncRawResponse::from_bytes(

@@ -27,12 +27,10 @@ use super::{
     throttle::Throttle,
     user_assertion::UserKey,
 };
-use crate::settings::TenantId;
+use crate::identity::TenantId;
 
 /// How many sets of scopes are remembered.
 const CAPACITY: u64 = 100;
-/// How long before its end a token is no longer served.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
 /// How long one tool may take.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -95,7 +93,7 @@ async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Perishable<Acc
     ] {
         let attempt = tokio::time::timeout(TOOL_TIMEOUT, tool.token(tenant.as_ref(), &scope));
         match attempt.await {
-            Ok(Ok(token)) => return Ok(perishable(token)),
+            Ok(Ok(token)) => return Ok(until_it_ends(token)),
             Ok(Err(error)) => refusals.push(format!("{tool}: {}", first_line(&error.to_string()))),
             Err(_) => refusals.push(format!("{tool}: no answer in {} s", TOOL_TIMEOUT.as_secs())),
         }
@@ -103,17 +101,13 @@ async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Perishable<Acc
     Err(Error::new(Kind::DeveloperSignIn, refusals.join("; ")))
 }
 
-fn perishable(token: AccessToken) -> Perishable<AccessToken> {
+fn until_it_ends(token: AccessToken) -> Perishable<AccessToken> {
     let now = SystemTime::now();
     let end = SystemTime::from(token.expires_on);
     let lifetime = end.duration_since(now).unwrap_or_default();
+    let token = Perishable::token(token, now, lifetime, None);
     // A tool gives the token that it has until that token ends, so asking earlier gains nothing.
-    let expires_on = now + lifetime.saturating_sub(EXPIRY_MARGIN);
-    Perishable {
-        value: token,
-        refresh_on: expires_on,
-        expires_on,
-    }
+    Perishable::until(token.value, token.expires_on)
 }
 
 fn first_line(text: &str) -> String {

@@ -23,11 +23,7 @@ pub use self::{
     refreshing_cache::{Perishable, RefreshingCache},
     user_assertion::Verifier,
 };
-use crate::{
-    host::invocation::Headers,
-    http::CallBudget,
-    settings::{Identity, Settings},
-};
+use crate::{headers::Headers, http::Http, identity::Identity};
 
 /// Makes a credential for each tool call.
 #[derive(Debug)]
@@ -44,9 +40,9 @@ pub enum CredentialSource {
 }
 
 impl CredentialSource {
-    /// What `settings` demand.
-    pub fn new(settings: &Settings) -> Self {
-        match &settings.identity {
+    /// Credentials of `identity`.
+    pub fn new(identity: &Identity) -> Self {
+        match identity {
             Identity::Caller(identity) => Self::Caller {
                 verifier: Verifier::new(identity),
                 on_behalf_of: Arc::new(OnBehalfOf::new(identity)),
@@ -61,7 +57,7 @@ impl CredentialSource {
     pub async fn for_call(
         &self,
         headers: &Headers<'_>,
-        budget: &Arc<CallBudget>,
+        http: &Http,
     ) -> Result<CallCredential, Error> {
         match self {
             Self::Caller {
@@ -69,10 +65,10 @@ impl CredentialSource {
                 on_behalf_of,
             } => {
                 let caller = verifier
-                    .verify(&Principal::from_headers(headers)?, budget)
+                    .verify(&Principal::from_headers(headers)?, http)
                     .await?;
                 let credential =
-                    OnBehalfOfCredential::new(on_behalf_of.clone(), caller, budget.clone());
+                    OnBehalfOfCredential::new(on_behalf_of.clone(), caller, http.clone());
                 Ok(CallCredential::OnBehalfOf(credential))
             }
             Self::Developer(developer) => Ok(CallCredential::Developer(developer.clone())),

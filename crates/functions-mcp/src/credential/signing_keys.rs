@@ -23,8 +23,9 @@ use super::{
     refreshing_cache::{Perishable, RefreshingCache},
 };
 use crate::{
-    http::{self, CallBudget, SendError},
-    settings::TenantId,
+    endpoint::Origin,
+    http::{Http, SendError},
+    identity::TenantId,
 };
 
 const REFRESH_AFTER: Duration = Duration::from_secs(12 * 3600);
@@ -43,7 +44,7 @@ pub struct SigningKeys {
 
 impl SigningKeys {
     /// The keys of `tenants` at `authority`.
-    pub fn new(authority: &Url, tenants: &[TenantId]) -> Self {
+    pub fn new(authority: &Origin, tenants: &[TenantId]) -> Self {
         let issuers = tenants.iter().map(|tenant| {
             let issuer = IssuerUrl::from_url(issuer_url(authority, tenant));
             (tenant.clone(), issuer)
@@ -65,7 +66,7 @@ impl SigningKeys {
         &self,
         tenant: &TenantId,
         key_id: &str,
-        budget: &Arc<CallBudget>,
+        http: &Http,
     ) -> Result<Arc<CoreJsonWebKeySet>, Error> {
         let issuer = self
             .issuers
@@ -75,7 +76,7 @@ impl SigningKeys {
             fetch(Arc::new(Discovery {
                 issuer: issuer.clone(),
                 tenant: tenant.clone(),
-                budget: budget.for_shared_fetch(),
+                http: http.for_shared_fetch(),
             }))
         };
         let keys = self.keys.get(tenant.clone(), fetch).await?;
@@ -90,13 +91,10 @@ impl SigningKeys {
                 if let Ok(fetched) = &outcome {
                     keys.insert(tenant, fetched.clone()).await;
                 }
-                let end = SystemTime::now() + REFETCH_PAUSE;
-                Ok(Perishable {
-                    value: outcome.map(|fetched| fetched.value),
-                    // Never: nobody may want those keys any more.
-                    refresh_on: end + REFETCH_PAUSE,
-                    expires_on: end,
-                })
+                Ok(Perishable::until(
+                    outcome.map(|fetched| fetched.value),
+                    SystemTime::now() + REFETCH_PAUSE,
+                ))
             }
         };
         self.refetched.get(tenant.clone(), refetch).await?
@@ -104,10 +102,8 @@ impl SigningKeys {
 }
 
 /// `{authority}/{tenant}/v2.0`, as it stands in tokens.
-fn issuer_url(authority: &Url, tenant: &TenantId) -> Url {
-    let mut url = authority.clone();
-    url.set_path(&format!("{tenant}/v2.0"));
-    url
+fn issuer_url(authority: &Origin, tenant: &TenantId) -> Url {
+    authority.url(&format!("{tenant}/v2.0"))
 }
 
 fn has_key(keys: &CoreJsonWebKeySet, key_id: &str) -> bool {
@@ -120,7 +116,7 @@ fn has_key(keys: &CoreJsonWebKeySet, key_id: &str) -> bool {
 struct Discovery {
     issuer: IssuerUrl,
     tenant: TenantId,
-    budget: Arc<CallBudget>,
+    http: Http,
 }
 
 async fn fetch(discovery: Arc<Discovery>) -> Result<Perishable<Arc<CoreJsonWebKeySet>>, Error> {
@@ -140,7 +136,7 @@ async fn fetch(discovery: Arc<Discovery>) -> Result<Perishable<Arc<CoreJsonWebKe
     let now = SystemTime::now();
     Ok(Perishable {
         value: Arc::new(metadata.jwks().clone()),
-        refresh_on: now + REFRESH_AFTER,
+        refresh_on: Some(now + REFRESH_AFTER),
         expires_on: now + EXPIRE_AFTER,
     })
 }
@@ -148,7 +144,7 @@ async fn fetch(discovery: Arc<Discovery>) -> Result<Perishable<Arc<CoreJsonWebKe
 impl Discovery {
     async fn send(self: Arc<Self>, request: HttpRequest) -> Result<HttpResponse, SendError> {
         let request = Request::try_from(request).map_err(|_| SendError::Unreachable)?;
-        let reply = http::send(request, &self.budget).await?;
+        let reply = self.http.send(request).await?;
         let body = without_keys_of_others(reply.body, &self.issuer, &self.tenant);
         let mut response = HttpResponse::new(body);
         *response.status_mut() = reply.status;
@@ -201,6 +197,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::http::HttpClients;
 
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -282,8 +279,8 @@ mod tests {
         }
 
         async fn get(&self, key_id: &str, time: Duration) -> Result<bool, Error> {
-            let budget = Arc::new(CallBudget::new(time));
-            let keys = self.keys.get(&self.tenant, key_id, &budget).await?;
+            let http = HttpClients::lazy().for_call(time);
+            let keys = self.keys.get(&self.tenant, key_id, &http).await?;
             Ok(has_key(&keys, key_id))
         }
     }

@@ -15,7 +15,7 @@ const CAPACITY: u64 = 20_000;
 /// After this time a service is asked once more, however long it wants to be left alone.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// See the module.
+/// The users whom services have told to come again later.
 #[derive(Debug)]
 pub struct Throttle {
     waits: RefreshingCache<(UserKey, &'static str), SystemTime>,
@@ -24,7 +24,7 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Nobody waits.
+    /// No user waits.
     pub fn new() -> Self {
         Self {
             waits: RefreshingCache::new(CAPACITY),
@@ -48,12 +48,9 @@ impl Throttle {
     /// Notes that `service` wants to be left alone by `user` for `wait`.
     pub async fn note(&self, user: &UserKey, service: &'static str, wait: Duration) {
         let end = SystemTime::now() + wait.min(LONGEST_WAIT);
-        let until = Perishable {
-            value: end,
-            refresh_on: end,
-            expires_on: end,
-        };
-        self.waits.insert((*user, service), until).await;
+        self.waits
+            .insert((*user, service), Perishable::until(end, end))
+            .await;
         let seconds = end.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.last_end.fetch_max(seconds + 1, Ordering::Relaxed);
     }

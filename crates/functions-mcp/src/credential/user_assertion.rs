@@ -33,8 +33,8 @@ use super::{
 };
 use crate::{
     failure::word,
-    http::CallBudget,
-    settings::{CallerIdentity, TenantId},
+    http::Http,
+    identity::{CallerIdentity, TenantId},
 };
 
 /// The largest token that is read, in bytes: what Kestrel accepts as headers altogether.
@@ -148,7 +148,7 @@ impl Verifier {
     pub async fn verify(
         &self,
         principal: &Principal<'_>,
-        budget: &Arc<CallBudget>,
+        http: &Http,
     ) -> Result<UserAssertion, Error> {
         let mut refusal = None;
         for &(source, token) in &principal.tokens {
@@ -159,7 +159,7 @@ impl Verifier {
             let caller = match self.verified.peek(&(source, digest)).await {
                 Some(caller) => caller,
                 None => match self.checks.read(source, token) {
-                    Ok(unverified) => self.check(unverified, digest, budget).await?,
+                    Ok(unverified) => self.check(unverified, digest, http).await?,
                     Err(error) => {
                         refusal.get_or_insert(error);
                         continue;
@@ -184,27 +184,24 @@ impl Verifier {
         &self,
         unverified: Unverified<'_>,
         digest: TokenDigest,
-        budget: &Arc<CallBudget>,
+        http: &Http,
     ) -> Result<Caller, Error> {
         let tenant = self.checks.claims(&unverified)?;
         let key_id = jose_header(unverified.token)?.kid;
         let checks = self.checks.clone();
         let token = Secret::new(unverified.token.to_owned());
         let claims = unverified.claims;
-        let budget = budget.clone();
+        let http = http.clone();
         self.verified
             .get((unverified.source, digest), || async move {
-                let keys = checks.keys.get(&tenant, &key_id, &budget).await?;
+                let keys = checks.keys.get(&tenant, &key_id, &http).await?;
                 verify_signature(token.secret(), &claims, &keys)?;
-                let expires_on = remembered_until(claims.exp, SystemTime::now());
-                Ok(Perishable {
-                    value: Caller {
-                        user: user_key(&claims),
-                        tenant,
-                    },
-                    refresh_on: expires_on,
-                    expires_on,
-                })
+                let caller = Caller {
+                    user: user_key(&claims),
+                    tenant,
+                };
+                let end = remembered_until(claims.exp, SystemTime::now());
+                Ok(Perishable::until(caller, end))
             })
             .await
     }
@@ -392,7 +389,10 @@ fn refused(detail: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Identity, Settings, names};
+    use crate::{
+        identity::Identity,
+        settings::{Settings, names},
+    };
 
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 

@@ -27,20 +27,25 @@ struct Binding<'a> {
     output_schema: String,
 }
 
-/// The text of `<tool>/function.json`.
-pub fn function_json(tool: &ToolDefinition) -> serde_json::Result<String> {
-    let json = FunctionJson {
-        bindings: [Binding {
-            r#type: "mcpToolTrigger",
-            direction: "in",
-            name: TRIGGER_BINDING,
-            tool_name: tool.name,
-            description: tool.description,
-            use_result_schema: true,
-            use_worker_input_schema: true,
-            input_schema: serde_json::to_string(&tool.input_schema)?,
-            output_schema: serde_json::to_string(&tool.output_schema)?,
-        }],
-    };
-    Ok(serde_json::to_string_pretty(&json)? + "\n")
+impl ToolDefinition {
+    /// The text of the tool's `function.json`.
+    ///
+    /// # Errors
+    /// When a schema is not JSON, which those of `schemars` are.
+    pub fn function_json(&self) -> serde_json::Result<String> {
+        let json = FunctionJson {
+            bindings: [Binding {
+                r#type: "mcpToolTrigger",
+                direction: "in",
+                name: TRIGGER_BINDING,
+                tool_name: self.name,
+                description: self.description,
+                use_result_schema: true,
+                use_worker_input_schema: true,
+                input_schema: serde_json::to_string(&self.input_schema)?,
+                output_schema: serde_json::to_string(&self.output_schema)?,
+            }],
+        };
+        Ok(serde_json::to_string_pretty(&json)? + "\n")
+    }
 }

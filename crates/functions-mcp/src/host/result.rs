@@ -6,6 +6,8 @@
 
 use serde::Serialize;
 
+use crate::tool::Answer;
+
 /// An MCP `CallToolResult` with one block of text.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,14 +31,14 @@ struct ResultEnvelope {
 }
 
 impl CallToolResult {
-    /// A success: `text` for people and models, `structured_content` for programs.
-    pub fn success(text: String, structured_content: serde_json::Value) -> Self {
+    /// A success.
+    pub fn success(answer: Answer) -> Self {
         Self {
             content: [TextContent {
                 r#type: "text",
-                text,
+                text: answer.text,
             }],
-            structured_content: Some(structured_content),
+            structured_content: Some(answer.structured_content),
             is_error: false,
         }
     }

@@ -1,6 +1,10 @@
 //! What a tool is, and the registry of this app's tools.
 
+mod schema;
+
 use std::{
+    any::type_name,
+    collections::BTreeSet,
     fmt::{self, Write},
     sync::Arc,
 };
@@ -10,10 +14,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-mod schema;
-
-use crate::host::{invocation::Arguments, result::CallToolResult};
-use crate::{credential::CallCredential, failure::Failure, graph::GraphClient};
+use crate::{credential::CallCredential, failure::Failure, graph::Graph};
 
 /// How much is told of what is wrong with arguments, in characters.
 const MAX_PROBLEM: usize = 500;
@@ -60,7 +61,7 @@ pub struct ToolContext {
     /// The identity that the tool acts as.
     pub(crate) credential: Arc<CallCredential>,
     /// Microsoft Graph with that credential.
-    pub(crate) graph: GraphClient,
+    pub(crate) graph: Graph,
 }
 
 impl ToolContext {
@@ -70,7 +71,7 @@ impl ToolContext {
     }
 
     /// Microsoft Graph as the signed-in user.
-    pub fn graph(&self) -> &GraphClient {
+    pub fn graph(&self) -> &Graph {
         &self.graph
     }
 }
@@ -88,17 +89,27 @@ pub struct ToolDefinition {
     pub output_schema: Schema,
 }
 
+/// What a tool answers to a call.
+#[derive(Debug)]
+pub struct Answer {
+    /// For people and models.
+    pub text: String,
+    /// For programs: an object.
+    pub structured_content: serde_json::Value,
+}
+
 /// A tool whose types are hidden, so that different ones fit into one registry.
 pub(crate) trait AnyTool: Send + Sync {
     fn definition(&self) -> ToolDefinition;
 
     fn name(&self) -> &'static str;
 
+    /// Carries out one call; `arguments` is JSON text.
     fn call<'a>(
         &'a self,
-        arguments: Option<Arguments<'a>>,
+        arguments: &'a str,
         context: &'a ToolContext,
-    ) -> BoxFuture<'a, Result<CallToolResult, Failure>>;
+    ) -> BoxFuture<'a, Result<Answer, Failure>>;
 }
 
 impl<T: Tool> AnyTool for T {
@@ -117,15 +128,18 @@ impl<T: Tool> AnyTool for T {
 
     fn call<'a>(
         &'a self,
-        arguments: Option<Arguments<'a>>,
+        arguments: &'a str,
         context: &'a ToolContext,
-    ) -> BoxFuture<'a, Result<CallToolResult, Failure>> {
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
         async move {
-            let arguments = serde_json::from_str(arguments.map_or("{}", Arguments::json))
+            let arguments = serde_json::from_str(arguments)
                 .map_err(|error| invalid_arguments(T::NAME, &error))?;
             let output = Tool::call(self, arguments, context).await?;
-            let structured = schema::json_of(&output).map_err(|error| unserializable(&error))?;
-            Ok(CallToolResult::success(self.text(&output), structured))
+            Ok(Answer {
+                structured_content: schema::json_of(&output)
+                    .map_err(|error| unserializable(&error))?,
+                text: self.text(&output),
+            })
         }
         .boxed()
     }
@@ -165,6 +179,7 @@ fn unserializable(error: &serde_json::Error) -> Failure {
 #[derive(Default)]
 pub struct Registry {
     tools: Vec<Box<dyn AnyTool>>,
+    crates: BTreeSet<&'static str>,
 }
 
 impl Registry {
@@ -176,12 +191,21 @@ impl Registry {
     /// Adds a tool.
     pub fn with<T: Tool>(mut self, tool: T) -> Self {
         self.tools.push(Box::new(tool));
+        self.crates.extend(type_name::<T>().split("::").next());
         self
     }
 
     /// What the tools look like from outside.
     pub fn definitions(&self) -> Vec<ToolDefinition> {
         self.tools.iter().map(|tool| tool.definition()).collect()
+    }
+
+    /// The crates that the tools are written in.
+    ///
+    /// They are read from the names of the tools' types, which Rust does not promise to keep in a form
+    /// ([`type_name`]).
+    pub(crate) fn crates(&self) -> impl Iterator<Item = &'static str> {
+        self.crates.iter().copied()
     }
 
     /// The tool of that name.

@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use function_app::AppFiles;
-use functions_mcp::{
-    settings::{Settings, names},
-    tool::ToolDefinition,
-};
+use functions_mcp::{Settings, ToolDefinition, names};
 
 use super::{azurite::Azurite, finding::Finding};
 use crate::functions;

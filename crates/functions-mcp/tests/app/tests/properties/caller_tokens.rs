@@ -1,9 +1,6 @@
 //! Tokens and principals that somebody forged: refused, without a request and without being repeated.
 
-use functions_mcp::{
-    credential::Kind,
-    failure::{Failure, Remedy},
-};
+use functions_mcp::{Failure, Remedy, internals::Kind};
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
 

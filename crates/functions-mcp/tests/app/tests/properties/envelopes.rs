@@ -1,9 +1,6 @@
 //! The host's envelope: every call comes out as it went in, and of anything else only the place is told.
 
-use functions_mcp::{
-    host::envelope::{EnvelopeError, TriggerValue},
-    host::invocation::{Arguments, ToolInvocation},
-};
+use functions_mcp::internals::{Arguments, EnvelopeError, ToolInvocation, TriggerValue};
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Map, Value, json};
 
