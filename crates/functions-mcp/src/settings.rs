@@ -59,6 +59,28 @@ pub mod names {
     pub const CALL_BUDGET: &str = "TOOL_CALL_TIME_BUDGET_SECONDS";
     /// What this program logs: `error`, `warn`, `info` (default), `debug`, `trace`.
     pub const LOG_LEVEL: &str = "RUST_LOG";
+
+    /// All of them.
+    pub const ALL: [&str; 18] = [
+        PORT,
+        ENVIRONMENT,
+        CLIENT_ID,
+        MANAGED_IDENTITY_CLIENT_ID,
+        ALLOWED_TENANTS,
+        ALLOWED_CLIENTS,
+        ACCEPT_ID_TOKENS,
+        DEFAULT_SCOPES,
+        TOKEN_EXCHANGE_AUDIENCE,
+        HOSTNAME,
+        IDENTITY_ENDPOINT,
+        CLOUD,
+        AUTHORITY_HOST,
+        GRAPH_ENDPOINT,
+        DEVELOPER_TENANT,
+        DEVELOPMENT_ALLOWED_HOSTS,
+        CALL_BUDGET,
+        LOG_LEVEL,
+    ];
 }
 
 const DEFAULT_CALL_BUDGET: Duration = Duration::from_secs(20);
@@ -356,6 +378,18 @@ mod tests {
             "https://login.microsoftonline.com"
         );
         assert_eq!(caller.token_exchange_audience, "api://AzureADTokenExchange");
+    }
+
+    #[test]
+    fn every_name_is_among_all_names() {
+        let source = include_str!("settings.rs");
+        let (_, source) = source.split_once("pub mod names {").unwrap();
+        let (source, _) = source.split_once("pub const ALL").unwrap();
+        let constants = source.lines().filter(|line| line.contains("pub const "));
+        let named: Vec<_> = constants
+            .filter_map(|line| line.split('"').nth(1))
+            .collect();
+        assert_eq!(named, names::ALL);
     }
 
     #[test]

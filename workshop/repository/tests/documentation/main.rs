@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod links;
+mod settings;
 mod troubleshooting;
 mod words_of_others;
 

@@ -131,7 +131,7 @@ fn so_is_every_sentence_that_other_pages_quote() {
     let mut quoted = 0;
     for page in [
         "README.md",
-        "SECURITY.md",
+        ".github/SECURITY.md",
         "docs/authorization.md",
         "docs/deploy.md",
         "docs/local-runs.md",
