@@ -47,7 +47,7 @@ impl fmt::Display for Origin {
 /// App Service on Linux is reported to use addresses such as 169.254.255.2. No router forwards those
 /// ([RFC 3927](https://www.rfc-editor.org/rfc/rfc3927#section-2.7),
 /// [RFC 4291](https://www.rfc-editor.org/rfc/rfc4291#section-2.5.6)), but other machines may answer at them: so plain
-/// http goes there for this endpoint alone, whose address is as trusted as the environment that names it.
+/// http is allowed there for this endpoint alone, whose address is as trusted as the environment that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityEndpoint(Url);
 

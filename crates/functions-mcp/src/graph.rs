@@ -19,11 +19,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{
     credential::{CallCredential, Error as CredentialError},
     endpoint::Origin,
-    failure::{Failure, busy_message, word},
+    failure::{Failure, busy_message, sanitized},
     http::{Http, Reply, SendError},
 };
 
-/// What Microsoft Graph is called to users.
+/// Microsoft Graph's name in messages to users.
 const SERVICE: &str = "Microsoft Graph";
 
 /// Base64 with or without padding: Microsoft's services differ.
@@ -213,7 +213,7 @@ fn read_failure(reply: &Reply) -> Failure {
     failure.with_detail(format_args!(
         "Microsoft Graph: status {}, code {}, request-id {}",
         reply.status.as_u16(),
-        word(&code),
+        sanitized(&code),
         request_id(&reply.headers),
     ))
 }
@@ -265,7 +265,7 @@ fn names_nothing(segment: &str) -> Failure {
 
 fn request_id(headers: &HeaderMap) -> String {
     let id = headers.get("request-id").and_then(|id| id.to_str().ok());
-    word(id.unwrap_or("unknown"))
+    sanitized(id.unwrap_or("unknown"))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::{
 #[derive(Default)]
 pub struct Headers<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-/// A header that occurs more than once, so nobody can say which value counts.
+/// A header that occurs more than once: it is not known which value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DuplicateHeader(pub &'static str);
 
@@ -54,7 +54,7 @@ impl fmt::Debug for Headers<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Borrowed where it has no escapes; a bare `Cow` never is.
+        /// Borrows text without escapes, which serde does not do for a bare `Cow`.
         #[derive(Deserialize)]
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -33,7 +33,7 @@ pub const HOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a fetch may take that several calls wait for.
 pub const SHARED_FETCH_TIME: Duration = HOP_TIMEOUT.saturating_mul(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// What a repeated request needs to be worth sending.
+/// The time that must be left for a retry.
 const LEAST_TIME_FOR_A_RETRY: Duration = Duration::from_millis(500);
 const RETRY_PAUSE_MS: std::ops::Range<u64> = 50..250;
 
@@ -44,7 +44,7 @@ pub struct HttpClients(Arc<LazyLock<Option<Clients>>>);
 #[derive(Debug)]
 struct Clients {
     https: Client,
-    /// Without a proxy, and without certificates.
+    /// It uses no proxy and no certificates.
     plain_http: Client,
 }
 
@@ -54,7 +54,7 @@ impl HttpClients {
     pub fn lazy() -> Self {
         Self(Arc::new(LazyLock::new(|| {
             let provider = rustls::crypto::ring::default_provider();
-            // It fails only when a default was installed before, and then there is one.
+            // It fails only when a default provider is installed already.
             let _ = provider.install_default();
             Clients::new()
                 .inspect_err(|error| {
@@ -64,7 +64,7 @@ impl HttpClients {
         })))
     }
 
-    /// Makes the clients now, so that the first call need not.
+    /// Makes the clients now instead of in the first call.
     pub fn warm_up(&self) {
         LazyLock::force(&self.0);
     }
@@ -101,12 +101,12 @@ pub struct Http {
     budget: Arc<Budget>,
 }
 
-/// What a call may spend, and what it has spent.
+/// The time that a call may take, and the requests that it has sent.
 #[derive(Debug)]
 struct Budget {
     deadline: Instant,
     requests: AtomicU32,
-    /// The call that started the fetch, if this is a fetch's.
+    /// For a fetch: the call that started it.
     started_by: Option<Arc<Budget>>,
 }
 
@@ -147,13 +147,13 @@ impl Reply {
         seconds.trim().parse().ok().map(Duration::from_secs)
     }
 
-    /// The wait that a 429 asks for: the server answers others meanwhile.
+    /// The wait that a 429 asks of this user; the server answers others meanwhile.
     pub fn throttled_for(&self) -> Option<Duration> {
         self.retry_after()
             .filter(|_| self.status == StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// Whether the server is overloaded or broken, rather than saying no.
+    /// Whether the server is overloaded or broken, rather than refusing the request.
     pub fn is_unavailable(&self) -> bool {
         self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
     }
@@ -170,7 +170,7 @@ impl Reply {
 /// Why no answer came. Holds no URL: a query may be confidential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The URL is plain http to where plain http may not go.
+    /// The URL is plain http to a host for which it is not allowed.
     #[error("refused to send over plain http")]
     Insecure,
     /// No connection could be made.

@@ -1,4 +1,4 @@
-//! The identity that tools act as, and what is needed to act as it.
+//! The identity that tools act as, and its parameters.
 
 use std::{fmt, str::FromStr};
 
@@ -21,12 +21,12 @@ pub enum Identity {
     Caller(Box<CallerIdentity>),
 }
 
-/// What is needed to act on behalf of the calling user.
+/// The parameters of acting on behalf of the calling user.
 #[derive(Clone, Debug)]
 pub struct CallerIdentity {
     /// Client id of this app's registration.
     pub client_id: String,
-    /// Audiences a caller's token may carry, which are the names of the registration: the client id, `api://` and the
+    /// The audiences that a caller's token may carry. They are the registration's names: the client id, `api://` and the
     /// client id, the identifier URIs of the scopes that clients ask for, the endpoint's URL and its origin.
     pub audiences: Vec<String>,
     /// The scope that a caller's token must hold.
@@ -39,17 +39,17 @@ pub struct CallerIdentity {
     pub accepts_id_tokens: bool,
     /// Client id of the managed identity.
     pub managed_identity_client_id: String,
-    /// Where the platform gives the managed identity's tokens.
+    /// The endpoint that issues the managed identity's tokens.
     pub identity_endpoint: IdentityEndpoint,
     /// Audience of the managed identity's assertion.
     pub token_exchange_audience: String,
     /// Entra ID.
     pub authority: Origin,
-    /// Where this app is reached; without it, no consent link can be given.
+    /// This app's public origin; without it, there is no consent link.
     pub origin: Option<Origin>,
 }
 
-/// A tenant's id: a GUID in lower case, so it is safe in a URL's path and two of them compare as text.
+/// A tenant's id: a GUID in lower case, so that it is safe in a URL's path and compares as text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TenantId(String);
 

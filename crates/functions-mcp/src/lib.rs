@@ -162,7 +162,7 @@ pub use tool::{NoArguments, Registry, Tool, ToolContext, ToolDefinition};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::{
-        credential::{CredentialSource, Error, Kind, Perishable, RefreshingCache},
+        credential::{CredentialSource, Error, Expiring, Kind, RefreshingCache},
         endpoint::{Origin, is_confidential},
         headers::{DuplicateHeader, Headers},
         host::{

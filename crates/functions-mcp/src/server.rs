@@ -33,16 +33,16 @@ use crate::{
     tool::{Answer, Registry, ToolContext},
 };
 
-/// Longer than the host keeps an idle connection (one minute), so that it is never cut while the host sends.
+/// How long an idle connection stays open: longer than the host keeps one (one minute), so that none is closed while the
+/// host sends.
 ///
-/// It holds for a connection on which the host has sent nothing yet as well: .NET opens some in advance, and keeps them
-/// like any other.
+/// A connection on which the host has sent nothing yet counts as well: .NET opens some in advance.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
-/// How long calls in flight may go on when the process is told to end. New calls fail meanwhile, since nobody listens.
+/// How long calls in flight may go on after SIGTERM. New connections are refused meanwhile.
 const SHUTDOWN_GRACE_SECONDS: u64 = 5;
 
-/// What all calls share.
+/// The state that all calls share.
 struct Handler {
     settings: Settings,
     tools: Registry,
@@ -75,7 +75,7 @@ pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
             .default_service(web::to(forbidden))
     })
     .keep_alive(KEEP_ALIVE)
-    // The end of a large answer need not wait until the host has acknowledged what came before.
+    // Without it, the end of a large answer waits until the host has acknowledged the rest.
     .tcp_nodelay(true)
     .client_request_timeout(KEEP_ALIVE)
     .shutdown_timeout(SHUTDOWN_GRACE_SECONDS)
@@ -84,7 +84,7 @@ pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
     server.await
 }
 
-/// Tells the host that calls may come, and prepares for the first.
+/// Answers the host's probe, and prepares for the first call.
 async fn ready(handler: web::Data<Handler>) -> HttpResponse {
     // Not at the start: on few cores, it would delay the host's first probe.
     tokio::task::spawn_blocking(move || handler.http.warm_up());
@@ -103,7 +103,7 @@ async fn invoke(
 
     let length = content_length(&request);
     let call = handler.call(&function, invocation_id, payload, length, &http);
-    // The tool is a guest: its panic must not take the host's connection with it.
+    // A panic of the tool must not end the host's connection.
     let call = AssertUnwindSafe(call).catch_unwind();
     let outcome = match tokio::time::timeout(http.remaining(), call).await {
         Ok(Ok(outcome)) => outcome,
@@ -143,7 +143,7 @@ impl Handler {
             .tools
             .find(function)
             .ok_or_else(|| unknown_tool(function))?;
-        // Whoever has waited for half of its time needs the other half for the call itself.
+        // A call that has waited for half of its time needs the other half for itself.
         let patience = http.remaining() / 2;
         let (body, mut memory) = self.bodies.read(payload, length, patience).await?;
         let value = TriggerValue::from_body(body).map_err(invalid_request)?;
@@ -184,7 +184,7 @@ fn content_length(request: &HttpRequest) -> Option<usize> {
     header.to_str().ok()?.parse().ok()
 }
 
-/// One line per invocation, to stderr only where the operator must act.
+/// Logs one line per invocation, on standard error only where the operator must act.
 fn log(
     tool: &str,
     invocation_id: &str,

@@ -1,7 +1,7 @@
 //! Every environment variable that the handler reads, parsed once.
 //!
 //! The Functions host, App Service and the deployment set them; nothing else configures the handler.
-//! A value that is needed and missing, or that cannot be understood, stops the start with its name.
+//! A required variable that is missing, or one that cannot be parsed, ends the start with an error that names it.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -28,7 +28,7 @@ pub mod names {
     pub const ALLOWED_TENANTS: &str = "WEBSITE_AUTH_AAD_ALLOWED_TENANTS";
     /// Comma-separated client ids of the MCP clients that may call. Optional: any that App Service Authentication lets in.
     ///
-    /// App Service keeps its own list, `allowedApplications`, in the authentication settings and tells nobody of it.
+    /// App Service has a list of its own, `allowedApplications`, in the authentication settings, which the app cannot read.
     pub const ALLOWED_CLIENTS: &str = "ALLOWED_CLIENT_APPLICATIONS";
     /// `true` if a browser session's id token (`X-MS-TOKEN-AAD-ID-TOKEN`) proves the caller like an access token. Optional:
     /// `false`, since id tokens are not meant for APIs.
@@ -60,7 +60,7 @@ pub mod names {
     /// What this program logs: `error`, `warn`, `info` (default), `debug`, `trace`.
     pub const LOG_LEVEL: &str = "RUST_LOG";
 
-    /// All of them.
+    /// All names.
     pub const ALL: [&str; 18] = [
         PORT,
         ENVIRONMENT,
@@ -85,7 +85,7 @@ pub mod names {
 
 const DEFAULT_CALL_BUDGET: Duration = Duration::from_secs(20);
 const DEFAULT_SCOPE: &str = "user_impersonation";
-/// Where the Functions host's MCP extension is reached.
+/// The path of the Functions host's MCP endpoint.
 const MCP_ENDPOINT: &str = "/runtime/webhooks/mcp";
 
 /// The handler's settings.
@@ -103,7 +103,7 @@ pub struct Settings {
     pub log_level: Level,
 }
 
-/// An environment variable that is missing or cannot be understood.
+/// An environment variable that is missing or cannot be parsed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name} {problem}")]
 pub struct SettingsError {
@@ -188,7 +188,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         }
     }
 
-    /// What says that this is not a developer's machine.
+    /// A sign that this is not a developer's machine.
     fn sign_of_azure(&self) -> Option<String> {
         let set = [names::IDENTITY_ENDPOINT, names::CLIENT_ID]
             .into_iter()
@@ -197,7 +197,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         set.or_else(|| {
             let hostname = self.text(names::HOSTNAME)?;
             let host = host_name(&hostname);
-            // Core Tools name the address that they listen at, which may be all of them.
+            // Core Tools set the address that they listen on, which may be 0.0.0.0.
             let is_local = is_loopback(host) || address(host).is_some_and(|ip| ip.is_unspecified());
             (!is_local).then(|| format!("{} is {hostname:?}", names::HOSTNAME))
         })
@@ -250,7 +250,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         })
     }
 
-    /// A list that is set names somebody: one without an entry would admit everybody.
+    /// A list that is set must have an entry: an empty list would allow every client.
     fn allowed_clients(&self) -> Result<Vec<String>, SettingsError> {
         let list = self.text(names::ALLOWED_CLIENTS).unwrap_or_default();
         let entries = list.split(',').map(|entry| entry.trim().to_owned());
@@ -290,7 +290,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         ))
     }
 
-    /// Where the app is reached: https, but for this machine's own hosts.
+    /// The app's public origin: https, or http for this machine's own hosts.
     fn public_origin(&self) -> Result<Option<Origin>, SettingsError> {
         let Some(hostname) = self.text(names::HOSTNAME) else {
             return Ok(None);

@@ -19,19 +19,20 @@ use tracing_subscriber::{
 
 use crate::log_stream::LogStream;
 
-/// How long the end of the program waits for a reader of its last lines.
+/// How long the program waits at its end until its last lines are read.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The log. Dropping it writes what has not been written yet.
+/// The log. Dropping it writes the lines that are still queued.
 #[must_use]
 #[derive(Debug)]
 pub struct Log {
     streams: [Arc<LogStream>; 2],
 }
 
-/// Starts logging of this crate and of the app's `crates` at `level`; panics are logged too, with a backtrace if `RUST_BACKTRACE` asks for one.
+/// Starts the log: this crate's and the app's own `crates` at `level`, and panics, with a backtrace if `RUST_BACKTRACE`
+/// asks for one.
 ///
-/// Other libraries stay at warnings whatever the level: some of them trace headers, and a header may be a token.
+/// Other libraries log warnings at most: some of them trace headers, and a header may be a token.
 ///
 /// # Errors
 /// When no thread can be started.
@@ -56,7 +57,7 @@ pub fn init(level: Level, crates: impl Iterator<Item = &'static str>) -> io::Res
         );
     tracing_subscriber::registry().with(lines).init();
 
-    // The usual hook writes to stderr itself, and would wait for a reader.
+    // The default hook writes to standard error itself, and would wait until it is read.
     let panics = stderr.clone();
     panic::set_hook(Box::new(move |panic| {
         let backtrace = Backtrace::capture();

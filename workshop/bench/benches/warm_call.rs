@@ -15,7 +15,7 @@ use bench::world::World;
 use criterion::{Criterion, criterion_group, criterion_main};
 use functions_mcp::Settings;
 use functions_mcp::internals::{
-    CredentialSource, HttpClients, Perishable, RefreshingCache, ToolInvocation, TriggerValue,
+    CredentialSource, Expiring, HttpClients, RefreshingCache, ToolInvocation, TriggerValue,
 };
 use tokio::runtime::Runtime;
 
@@ -72,7 +72,7 @@ fn warm_call(criterion: &mut Criterion) {
     let tokens = RefreshingCache::new(20_000);
     let next_day = SystemTime::now() + Duration::from_secs(24 * 3600);
     let token = AccessToken::new("t".repeat(2 * KIB), next_day.into());
-    let fetched = async move { Ok(Perishable::until(token, next_day)) };
+    let fetched = async move { Ok(Expiring::until(token, next_day)) };
     runtime.block_on(tokens.get([0; 32], || fetched)).unwrap();
     criterion.bench_function("get a token from the cache", |bencher| {
         let absent = || async { unreachable!("the token is there") };

@@ -1,6 +1,6 @@
-//! App Service Authentication: what it says of the caller, in headers, and where it has users consent.
+//! App Service Authentication: the headers that describe the caller, and the page where users consent.
 //!
-//! The headers are claims, not proof: anybody who reaches the handler by another way can forge them.
+//! The headers are claims, not proof: a program that reaches the handler another way can forge them.
 //! [`super::user_assertion`] verifies the token; only the tenant is taken from here, and compared with the token's.
 //!
 //! Source: <https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities>.
@@ -20,13 +20,13 @@ use crate::{
 
 /// The largest principal that is read, in bytes of base64.
 const MAX_PRINCIPAL: usize = 64 * 1024;
-/// The name of the tenant's claim, as it is in tokens and as .NET maps it.
+/// The names of the tenant's claim: in tokens, and as .NET maps it.
 const TENANT_CLAIMS: [&str; 2] = [
     "tid",
     "http://schemas.microsoft.com/identity/claims/tenantid",
 ];
 
-/// Where a token was found.
+/// The header that a token was found in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenSource {
     /// `Authorization`: the MCP client's own token.
@@ -37,7 +37,7 @@ pub enum TokenSource {
     IdToken,
 }
 
-/// Where a user of the app at `origin` signs in with a browser and consents.
+/// The page where a user of the app at `origin` signs in with a browser and consents.
 pub fn consent_link(origin: &Origin) -> String {
     format!("{origin}/.auth/login/aad?post_login_redirect_uri=/.auth/login/done")
 }
@@ -60,7 +60,7 @@ struct ClientPrincipal<'a> {
 struct Claim<'a> {
     #[serde(borrow)]
     typ: Cow<'a, str>,
-    /// Read for the tenant's claim only: others may be of any type.
+    /// It is read for the tenant's claim only; others may be of any type.
     #[serde(borrow)]
     val: Option<&'a RawValue>,
 }
@@ -102,7 +102,7 @@ impl<'a> Principal<'a> {
     }
 }
 
-/// The token of a bearer credential; its scheme is read in any case
+/// The token of a bearer credential; the case of its scheme does not matter
 /// ([RFC 9110, section 11.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.1)).
 fn bearer_token(credential: &str) -> Option<&str> {
     let (scheme, token) = credential.trim().split_once(' ')?;

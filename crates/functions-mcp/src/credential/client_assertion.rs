@@ -1,4 +1,4 @@
-//! The app's proof of its identity: a token of its managed identity, instead of a secret.
+//! The client assertion, with which the app proves its identity: a token of its managed identity instead of a secret.
 //!
 //! Source: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>.
 
@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::{Error, Kind},
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
 };
 use crate::{
     endpoint::IdentityEndpoint,
@@ -29,7 +29,7 @@ use crate::{
 
 const SERVICE: &str = "The managed identity endpoint";
 
-/// Gives the app's client assertion.
+/// The source of the app's client assertions.
 #[derive(Clone, Debug)]
 pub struct ClientAssertion {
     endpoint: IdentityEndpoint,
@@ -74,7 +74,7 @@ async fn fetch(
     identity: UserAssignedId,
     scope: String,
     transport: HttpTransport,
-) -> Result<Perishable<Secret>, Error> {
+) -> Result<Expiring<Secret>, Error> {
     let options = ManagedIdentityCredentialOptions {
         user_assigned_id: Some(identity),
         client_options: ClientOptions {
@@ -85,18 +85,18 @@ async fn fetch(
         },
     };
     let token = match ManagedIdentityCredential::new(Some(options)) {
-        // It remembers tokens itself, so a new one is made for each fetch: a refused token must not come back.
+        // It caches tokens itself, so each fetch makes a new one: a refused token must not come back.
         Ok(credential) => credential.get_token(&[&scope], None).await,
         Err(error) => Err(error),
     }
-    .map_err(|error| failure(&error))?;
+    .map_err(|error| read_failure(&error))?;
     let now = SystemTime::now();
     let end = SystemTime::from(token.expires_on);
     let lifetime = end.duration_since(now).unwrap_or_default();
-    Ok(Perishable::token(token.token, now, lifetime, None))
+    Ok(Expiring::token(token.token, now, lifetime, None))
 }
 
-fn failure(error: &azure_core::Error) -> Error {
+fn read_failure(error: &azure_core::Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut status = None;
     let mut send_error = None;
@@ -120,7 +120,7 @@ fn failure(error: &azure_core::Error) -> Error {
     }
 }
 
-/// Lets `azure_identity` send to the managed identity endpoint, by the rules of [`http`](crate::http).
+/// The transport of `azure_identity`: it sends to the managed identity endpoint by the rules of [`http`](crate::http).
 #[derive(Debug)]
 struct HttpTransport {
     endpoint: IdentityEndpoint,
@@ -197,9 +197,9 @@ mod tests {
     }
 
     fn kind_of(error: SendError) -> Kind {
-        // As `azure_identity` hands on what its transport says.
+        // `azure_identity` wraps its transport's errors like this.
         let io = azure_core::Error::new(ErrorKind::Io, error);
-        failure(&azure_core::Error::new(ErrorKind::Credential, io))
+        read_failure(&azure_core::Error::new(ErrorKind::Credential, io))
             .kind()
             .clone()
     }

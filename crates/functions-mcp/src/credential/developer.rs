@@ -23,7 +23,7 @@ use tokio::process::Command;
 
 use super::{
     error::{Error, Kind},
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
     throttle::Throttle,
     user_assertion::UserKey,
 };
@@ -31,7 +31,7 @@ use crate::identity::TenantId;
 
 /// How many sets of scopes are remembered.
 const CAPACITY: u64 = 100;
-/// How long one tool may take.
+/// The time-out of one tool.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A credential of the developer who is signed in to a command-line tool.
@@ -52,7 +52,7 @@ impl DeveloperCredential {
         }
     }
 
-    /// Which services want to be left alone; there is but one developer.
+    /// The waits that services ask for. There is one developer, so one key.
     pub fn throttle(&self) -> (&Throttle, &UserKey) {
         (&self.throttle, &[0; 16])
     }
@@ -84,7 +84,7 @@ impl DeveloperCredential {
     }
 }
 
-async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Perishable<AccessToken>, Error> {
+async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Expiring<AccessToken>, Error> {
     let mut refusals = Vec::new();
     for tool in [
         AzureTool::Cli,
@@ -101,13 +101,13 @@ async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Perishable<Acc
     Err(Error::new(Kind::DeveloperSignIn, refusals.join("; ")))
 }
 
-fn until_it_ends(token: AccessToken) -> Perishable<AccessToken> {
+fn until_it_ends(token: AccessToken) -> Expiring<AccessToken> {
     let now = SystemTime::now();
     let end = SystemTime::from(token.expires_on);
     let lifetime = end.duration_since(now).unwrap_or_default();
-    let token = Perishable::token(token, now, lifetime, None);
-    // A tool gives the token that it has until that token ends, so asking earlier gains nothing.
-    Perishable::until(token.value, token.expires_on)
+    let token = Expiring::token(token, now, lifetime, None);
+    // A tool returns the token that it has until that token expires, so there is no point in renewing it earlier.
+    Expiring::until(token.value, token.expires_on)
 }
 
 fn first_line(text: &str) -> String {
@@ -186,8 +186,8 @@ $s = $t.Token; \
 if ($s -is [securestring]) { $s = [System.Net.NetworkCredential]::new('', $s).Password }; \
 @{ token = $s; expires_on = $t.ExpiresOn.ToUnixTimeSeconds() } | ConvertTo-Json -Compress";
 
-/// The script never changes, and what differs goes by environment variable: PowerShell ends a string at more quotation
-/// marks than one, and text that ended it would be run.
+/// The script is constant, and its parameters are environment variables: PowerShell ends a string at several kinds of
+/// quotation mark, and text after such a mark would be run.
 fn powershell(tenant: Option<&TenantId>, scope: &str) -> Command {
     let resource = scope.strip_suffix("/.default").unwrap_or(scope);
     let mut command = Command::new("pwsh");

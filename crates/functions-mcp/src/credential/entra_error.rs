@@ -1,8 +1,8 @@
-//! What Entra ID's token endpoint says when it refuses, and the kind of error that it means.
+//! The refusals of Entra ID's token endpoint, and the kind of error that each means.
 //!
 //! Source of the codes: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>. Entra ID asks
 //! to decide by `error`, `suberror` and `claims`, since codes are added and change; so these decide where no code is
-//! known. A known code says more precisely who must do what.
+//! known. A known code tells more exactly who must act.
 
 use std::{fmt, time::Duration};
 
@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::Kind;
-use crate::failure::word;
+use crate::failure::sanitized;
 
-/// What Entra ID is called to users.
+/// Entra ID's name in messages to users.
 pub const ENTRA: &str = "Entra ID";
 
 /// The body of a refusal by Entra ID's token endpoint. Every field may be missing or of another type.
@@ -43,7 +43,7 @@ impl EntraError {
     /// Reads `body` as far as it can be read.
     pub fn parse(body: &[u8]) -> Self {
         let body: EntraErrorBody = serde_json::from_slice(body).unwrap_or_default();
-        let text = |value: &Value| word(value.as_str().unwrap_or_default());
+        let text = |value: &Value| sanitized(value.as_str().unwrap_or_default());
         Self {
             error: text(&body.error),
             suberror: text(&body.suberror),
@@ -57,7 +57,7 @@ impl EntraError {
         }
     }
 
-    /// What is wrong; `consent_link` is where this app's users can consent.
+    /// The kind of error; `consent_link` is the page where this app's users can consent.
     pub fn kind(
         &self,
         is_unavailable: bool,
@@ -91,10 +91,10 @@ impl EntraError {
     }
 }
 
-/// What the codes mean that can come of an exchange on behalf of a user, and who must act.
+/// The meaning of the codes that an on-behalf-of exchange can return.
 fn kind_of_code(code: u64) -> Option<Kind> {
     Some(match code {
-        // Nobody has consented to what the tool needs.
+        // Neither the user nor an administrator has consented to the permissions.
         65001 => Kind::ConsentRequired { link: None },
         // A second factor: to be given, to be set up, at another provider.
         50076 | 50079 | 50158 => Kind::InteractionRequired,
@@ -228,7 +228,7 @@ mod tests {
         ),
     ];
 
-    /// Where we differ from MSAL, and why.
+    /// The codes that are classified otherwise than by MSAL, and why.
     const EXCEPTIONS: [(u64, &str); 8] = [
         (
             54005,

@@ -1,4 +1,4 @@
-//! The on-behalf-of exchange: the caller's token for a token that acts as the caller elsewhere.
+//! The on-behalf-of exchange: a caller's token is exchanged for a token with which the app calls another service as them.
 //!
 //! Source: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow>, with a managed
 //! identity's token as the client's assertion instead of a secret.
@@ -28,7 +28,7 @@ use super::{
     client_assertion::ClientAssertion,
     entra_error::{ENTRA, EntraError},
     error::{Error, Kind},
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
     throttle::Throttle,
     user_assertion::{UserAssertion, UserKey},
 };
@@ -40,7 +40,7 @@ use crate::{
 
 /// How many tokens are remembered; one user needs one for each set of scopes.
 const CAPACITY: u64 = 20_000;
-/// The claims parameter that says no more than that we handle claims challenges (`cp1`).
+/// The claims parameter that declares one client capability: the app handles claims challenges (`cp1`).
 ///
 /// Source: <https://learn.microsoft.com/entra/identity-platform/claims-challenge#client-capabilities>.
 const CAPABILITIES: &str = r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#;
@@ -54,7 +54,7 @@ pub struct OnBehalfOf {
     tokens: RefreshingCache<CacheKey, AccessToken>,
 }
 
-/// SHA-256 over all that a token depends on, so that the cache's keys hold no secret.
+/// A SHA-256 digest of everything that a token depends on, so that the cache's keys hold no secret.
 type CacheKey = [u8; 32];
 
 #[derive(Debug)]
@@ -66,13 +66,13 @@ struct Exchange {
     throttle: Throttle,
 }
 
-/// A token to get: for whom and for what.
+/// A request for a token: the caller, the scope and the claims.
 #[derive(Clone, Debug)]
 struct TokenRequest {
     caller: Arc<UserAssertion>,
     /// Sorted and separated by blanks.
     scope: String,
-    /// The claims parameter: our capabilities, and what a challenge demands.
+    /// The claims parameter: the app's capabilities, and the claims of a challenge.
     claims: Cow<'static, str>,
 }
 
@@ -173,13 +173,13 @@ impl OnBehalfOf {
 }
 
 impl Exchange {
-    /// Exchanges, unless Entra ID has asked to be left alone: once, and when it refuses the app's proof, once more with
-    /// a new one.
+    /// Exchanges the token, unless Entra ID has asked this user to wait. When Entra ID refuses the client assertion, it
+    /// tries once more with a new one.
     async fn run(
         self: Arc<Self>,
         request: TokenRequest,
         http: Http,
-    ) -> Result<Perishable<AccessToken>, Error> {
+    ) -> Result<Expiring<AccessToken>, Error> {
         let user = &request.caller.user;
         if let Some(wait) = self.throttle.remaining(user, ENTRA).await {
             let kind = Kind::Unavailable {
@@ -204,7 +204,7 @@ impl Exchange {
         request: &TokenRequest,
         client_assertion: &Secret,
         http: &Http,
-    ) -> Result<Perishable<AccessToken>, Error> {
+    ) -> Result<Expiring<AccessToken>, Error> {
         let path = format!("{}/oauth2/v2.0/token", request.caller.tenant);
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
@@ -252,7 +252,7 @@ impl Exchange {
     }
 }
 
-/// A success of the token endpoint.
+/// A successful answer of the token endpoint.
 #[derive(Deserialize)]
 struct TokenResponse {
     access_token: Secret,
@@ -276,11 +276,11 @@ fn optional_seconds<'de, D: Deserializer<'de>>(
         Value::String(digits) => digits.parse().ok(),
         _ => None,
     }
-    // A year, so that no answer can make the sum of times overflow.
+    // At most a year, so that no sum of times overflows.
     .map(|seconds| Duration::from_secs(seconds.min(365 * 24 * 3600))))
 }
 
-fn read_token(reply: &Reply, sent_at: SystemTime) -> Result<Perishable<AccessToken>, Error> {
+fn read_token(reply: &Reply, sent_at: SystemTime) -> Result<Expiring<AccessToken>, Error> {
     let response: TokenResponse = serde_json::from_slice(&reply.body).map_err(|_| {
         Error::new(
             Kind::Unavailable {
@@ -296,7 +296,7 @@ fn read_token(reply: &Reply, sent_at: SystemTime) -> Result<Perishable<AccessTok
     let lifetime = response.expires_in;
     let expires_on = OffsetDateTime::from(sent_at + lifetime);
     let token = AccessToken::new(response.access_token, expires_on);
-    Ok(Perishable::token(
+    Ok(Expiring::token(
         token,
         sent_at,
         lifetime,
@@ -304,7 +304,7 @@ fn read_token(reply: &Reply, sent_at: SystemTime) -> Result<Perishable<AccessTok
     ))
 }
 
-/// The claims parameter that passes on what a challenge demands, besides our [`CAPABILITIES`].
+/// The claims parameter that passes on the claims of a challenge, beside the app's [`CAPABILITIES`].
 fn answer_to_challenge(challenge: &str) -> Result<String, Error> {
     let unreadable = || Error::interaction_required("an unreadable claims challenge");
     if challenge.len() > MAX_CLAIMS {
@@ -380,12 +380,12 @@ impl OnBehalfOfCredential {
             .await
     }
 
-    /// Which services want to be left alone by whom, and who the caller is there.
+    /// The waits that services ask for, and the key of this user among them.
     pub fn throttle(&self) -> (&Throttle, &UserKey) {
         (&self.on_behalf_of.exchange.throttle, &self.caller.user)
     }
 
-    /// Forgets the token for `scopes`: the next call exchanges anew.
+    /// Forgets the token for `scopes`, so that the next call gets a new one.
     pub async fn forget(&self, scopes: &[&str]) {
         self.on_behalf_of.forget(&self.request(scopes)).await;
     }
@@ -407,7 +407,7 @@ mod properties;
 mod tests {
     use super::*;
 
-    fn response(body: &str) -> Result<Perishable<AccessToken>, Error> {
+    fn response(body: &str) -> Result<Expiring<AccessToken>, Error> {
         let reply = Reply {
             status: StatusCode::OK,
             headers: reqwest::header::HeaderMap::new(),

@@ -1,4 +1,4 @@
-//! A bounded cache of things that expire, get renewed before they do, and are fetched once for all who wait.
+//! A bounded cache of values that expire, are renewed before they do, and are fetched once for all waiting calls.
 //!
 //! - Concurrent callers of one key share one fetch; a caller that goes away does not end it. So a fetch must not
 //!   spend what its caller has left: [`Http::for_shared_fetch`](crate::http::Http::for_shared_fetch).
@@ -21,14 +21,14 @@ use moka::{Expiry, future::Cache, ops::compute::Op};
 
 use super::error::Error;
 
-/// How long before its end a token is no longer served, unless its life is shorter than twice that.
+/// How long before its end a token is no longer served; half of its life, if that is shorter.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
-/// How long a failed renewal keeps the next one away.
+/// The pause between a failed renewal and the next.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
 
 /// A value with the times at which it should be renewed and must no longer be served.
 #[derive(Clone, Debug)]
-pub struct Perishable<V> {
+pub struct Expiring<V> {
     /// The value.
     pub value: V,
     /// When to renew it; `None` for never.
@@ -37,7 +37,7 @@ pub struct Perishable<V> {
     pub expires_on: SystemTime,
 }
 
-impl<V> Perishable<V> {
+impl<V> Expiring<V> {
     /// A token that lives for `lifetime` from `issued_on`. It is renewed at half its life, or after `refresh_in`; and it
     /// is not served in its last minutes, so that it does not expire on its way.
     pub fn token(
@@ -74,7 +74,7 @@ struct Entry<V> {
 }
 
 impl<V> Entry<V> {
-    fn new(outcome: Result<Perishable<V>, Error>) -> Result<Arc<Self>, Error> {
+    fn new(outcome: Result<Expiring<V>, Error>) -> Result<Arc<Self>, Error> {
         let entry = match outcome {
             Ok(fetched) => Self {
                 outcome: Ok(fetched.value),
@@ -97,7 +97,7 @@ impl<V> Entry<V> {
         SystemTime::now() < self.expires_on
     }
 
-    /// Whether the caller is the one to renew this entry.
+    /// Whether a renewal is due and no other caller has claimed it.
     fn claim_renewal(&self) -> bool {
         let now = epoch_seconds(SystemTime::now());
         let due = self.refresh_on.load(Ordering::Relaxed);
@@ -185,7 +185,7 @@ where
     /// The value of `key`, from `fetch` when there is none.
     pub async fn get<F>(&self, key: K, fetch: impl FnOnce() -> F) -> Result<V, Error>
     where
-        F: Future<Output = Result<Perishable<V>, Error>> + Send + 'static,
+        F: Future<Output = Result<Expiring<V>, Error>> + Send + 'static,
     {
         if let Some(entry) = self
             .entries
@@ -212,7 +212,7 @@ where
     }
 
     /// Replaces the value of `key`.
-    pub async fn insert(&self, key: K, value: Perishable<V>) {
+    pub async fn insert(&self, key: K, value: Expiring<V>) {
         if let Ok(entry) = Entry::new(Ok(value)) {
             self.entries.insert(key, entry).await;
         }
@@ -241,7 +241,7 @@ where
 
     async fn fetch_once<F>(&self, key: K, fetch: F) -> Result<V, Error>
     where
-        F: Future<Output = Result<Perishable<V>, Error>> + Send + 'static,
+        F: Future<Output = Result<Expiring<V>, Error>> + Send + 'static,
     {
         let cache = self.clone();
         // The cache's own futures hold it several times over. Unboxed, it makes the task so large that the entries
@@ -265,7 +265,7 @@ where
 
     fn renew<F>(&self, key: K, fetch: F)
     where
-        F: Future<Output = Result<Perishable<V>, Error>> + Send + 'static,
+        F: Future<Output = Result<Expiring<V>, Error>> + Send + 'static,
     {
         let cache = self.clone();
         tokio::spawn(async move {
@@ -289,9 +289,9 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn fresh(value: u32) -> Perishable<u32> {
+    fn fresh(value: u32) -> Expiring<u32> {
         let now = SystemTime::now();
-        Perishable {
+        Expiring {
             value,
             refresh_on: Some(now + HOUR),
             expires_on: now + 2 * HOUR,
@@ -311,8 +311,8 @@ mod tests {
         /// A fetch that takes a moment and then gives `outcome`.
         fn giving(
             &self,
-            outcome: Result<Perishable<u32>, Error>,
-        ) -> impl Future<Output = Result<Perishable<u32>, Error>> + Send + 'static {
+            outcome: Result<Expiring<u32>, Error>,
+        ) -> impl Future<Output = Result<Expiring<u32>, Error>> + Send + 'static {
             let fetches = self.fetches.clone();
             async move {
                 fetches.fetch_add(1, Ordering::SeqCst);
@@ -347,7 +347,7 @@ mod tests {
         ] {
             let lifetime = Duration::from_secs(lifetime);
             let refresh_in = refresh_in.map(Duration::from_secs);
-            let token = Perishable::token((), issued_on, lifetime, refresh_in);
+            let token = Expiring::token((), issued_on, lifetime, refresh_in);
             assert_eq!(token.refresh_on.map(after), Some(refresh), "{lifetime:?}");
             assert_eq!(after(token.expires_on), end, "{lifetime:?}");
         }
@@ -357,7 +357,7 @@ mod tests {
     async fn a_value_that_is_not_to_be_renewed_is_served_to_its_end() {
         let cache = RefreshingCache::new(10);
         let end = SystemTime::now() + Duration::from_millis(1500);
-        cache.insert("key", Perishable::until(1, end)).await;
+        cache.insert("key", Expiring::until(1, end)).await;
         let fetches = Arc::new(AtomicU32::new(0));
         while SystemTime::now() < end {
             let fetches = fetches.clone();
@@ -406,7 +406,7 @@ mod tests {
     #[tokio::test]
     async fn a_value_due_for_renewal_is_served_and_renewed_once() {
         let (cache, source) = (RefreshingCache::new(10), Source::default());
-        let due = Perishable {
+        let due = Expiring {
             refresh_on: Some(SystemTime::now()),
             ..fresh(1)
         };
@@ -427,7 +427,7 @@ mod tests {
     #[tokio::test]
     async fn a_valid_value_outlives_a_failed_renewal() {
         let (cache, source) = (RefreshingCache::new(10), Source::default());
-        let due = Perishable {
+        let due = Expiring {
             refresh_on: Some(SystemTime::now()),
             ..fresh(1)
         };
@@ -441,7 +441,7 @@ mod tests {
     #[tokio::test]
     async fn an_expired_value_is_not_served() {
         let (cache, source) = (RefreshingCache::new(10), Source::default());
-        let expired = Perishable {
+        let expired = Expiring {
             expires_on: SystemTime::now(),
             ..fresh(1)
         };
@@ -459,7 +459,7 @@ mod tests {
     async fn a_value_that_expired_while_the_caches_clock_stood_still_is_not_served() {
         let entries = Cache::builder().max_capacity(10).build();
         let (cache, source) = (RefreshingCache { entries }, Source::default());
-        let expired = Perishable {
+        let expired = Expiring {
             expires_on: SystemTime::now() - HOUR,
             ..fresh(1)
         };

@@ -1,7 +1,7 @@
 //! The keys with which tenants sign tokens, from OpenID Connect discovery.
 //!
-//! Each allowed tenant's are fetched once, renewed in the background and, when a token names a key that is not
-//! among them, fetched again, but not more often than every [`REFETCH_PAUSE`], whether that succeeds or not.
+//! The keys of each allowed tenant are fetched once and renewed in the background. When a token names a key that is not
+//! among them, they are fetched again, but at most once per [`REFETCH_PAUSE`], whether that succeeds or not.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use super::{
     entra_error::ENTRA,
     error::Error,
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
 };
 use crate::{
     endpoint::Origin,
@@ -38,7 +38,7 @@ pub const REFETCH_PAUSE: Duration = Duration::from_secs(10);
 pub struct SigningKeys {
     issuers: HashMap<TenantId, IssuerUrl>,
     keys: RefreshingCache<TenantId, Arc<CoreJsonWebKeySet>>,
-    /// What came of the last fetch because of an unknown key, for as long as it keeps the next one away.
+    /// The outcome of the last fetch for an unknown key, kept for [`REFETCH_PAUSE`].
     refetched: RefreshingCache<TenantId, Result<Arc<CoreJsonWebKeySet>, Error>>,
 }
 
@@ -83,7 +83,7 @@ impl SigningKeys {
         if has_key(&keys, key_id) {
             return Ok(keys);
         }
-        // Whoever waits here waits for the keys of its own tenant, for a key that nobody has seen yet.
+        // A call that waits here waits for its own tenant's keys.
         let refetch = || {
             let (keys, tenant, fetch) = (self.keys.clone(), tenant.clone(), fetch());
             async move {
@@ -91,7 +91,7 @@ impl SigningKeys {
                 if let Ok(fetched) = &outcome {
                     keys.insert(tenant, fetched.clone()).await;
                 }
-                Ok(Perishable::until(
+                Ok(Expiring::until(
                     outcome.map(|fetched| fetched.value),
                     SystemTime::now() + REFETCH_PAUSE,
                 ))
@@ -112,14 +112,14 @@ fn has_key(keys: &CoreJsonWebKeySet, key_id: &str) -> bool {
         .any(|key| key.key_id().is_some_and(|id| id.as_str() == key_id))
 }
 
-/// One look at what an issuer publishes.
+/// One fetch of an issuer's metadata and keys.
 struct Discovery {
     issuer: IssuerUrl,
     tenant: TenantId,
     http: Http,
 }
 
-async fn fetch(discovery: Arc<Discovery>) -> Result<Perishable<Arc<CoreJsonWebKeySet>>, Error> {
+async fn fetch(discovery: Arc<Discovery>) -> Result<Expiring<Arc<CoreJsonWebKeySet>>, Error> {
     let http_client = |request: HttpRequest| discovery.clone().send(request);
     let metadata = CoreProviderMetadata::discover_async(discovery.issuer.clone(), &http_client)
         .await
@@ -134,7 +134,7 @@ async fn fetch(discovery: Arc<Discovery>) -> Result<Perishable<Arc<CoreJsonWebKe
             }
         })?;
     let now = SystemTime::now();
-    Ok(Perishable {
+    Ok(Expiring {
         value: Arc::new(metadata.jwks().clone()),
         refresh_on: Some(now + REFRESH_AFTER),
         expires_on: now + EXPIRE_AFTER,
@@ -153,7 +153,7 @@ impl Discovery {
     }
 }
 
-/// A JSON Web Key Set, read for what `openidconnect` leaves out.
+/// A JSON Web Key Set with the members that `openidconnect` does not read.
 #[derive(Deserialize, Serialize)]
 struct KeySet {
     keys: Vec<Map<String, Value>>,
@@ -175,7 +175,7 @@ fn without_keys_of_others(document: Vec<u8>, issuer: &IssuerUrl, tenant: &Tenant
     serde_json::to_vec(&set).unwrap_or(document)
 }
 
-/// What went wrong, without the body that came.
+/// Describes an error without the answer's body.
 fn describe(error: &DiscoveryError<SendError>) -> String {
     match error {
         DiscoveryError::Request(error) => error.to_string(),

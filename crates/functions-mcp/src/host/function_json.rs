@@ -1,4 +1,4 @@
-//! `function.json`, by which the Functions host learns of a tool.
+//! `function.json`, which tells the Functions host about a tool.
 //!
 //! Source: <https://learn.microsoft.com/azure/azure-functions/functions-bindings-mcp-tool-trigger>; the schemas
 //! are JSON inside strings because the host takes the properties of a binding as scalars.
@@ -31,7 +31,7 @@ impl ToolDefinition {
     /// The text of the tool's `function.json`.
     ///
     /// # Errors
-    /// When a schema is not JSON, which those of `schemars` are.
+    /// When a schema cannot be written as JSON. Schemas of `schemars` can.
     pub fn function_json(&self) -> serde_json::Result<String> {
         let json = FunctionJson {
             bindings: [Binding {

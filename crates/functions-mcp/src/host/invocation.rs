@@ -9,16 +9,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    failure::{Failure, word},
+    failure::{Failure, sanitized},
     headers::Headers,
 };
 
 /// The extension's name for streamable HTTP.
 const STREAMABLE_HTTP: &str = "http-streamable";
-/// The extension's name for the older transport, of an event stream and separate messages.
+/// The extension's name for the older transport, HTTP with server-sent events.
 const SSE: &str = "http-sse";
 
-/// A tool call: which tool, with which arguments, in which session, over which request.
+/// A tool call: the tool, the arguments, the session and the client's request.
 #[derive(Debug, Deserialize)]
 pub struct ToolInvocation<'a> {
     /// The tool's name.
@@ -45,7 +45,7 @@ impl<'a> ToolInvocation<'a> {
             Some(SSE) => "This server does not take calls over the SSE transport: there, a call acts with the sign-in of whoever opened the stream, not of whoever calls. Connect to /runtime/webhooks/mcp with streamable HTTP (\"type\": \"http\").".to_owned(),
             other => format!(
                 "This server takes calls over streamable HTTP only, and this one came over {:?}. Connect to /runtime/webhooks/mcp with streamable HTTP (\"type\": \"http\").",
-                word(other.unwrap_or("unknown"))
+                sanitized(other.unwrap_or("unknown"))
             ),
         };
         Err(Failure::user("transport_refused", message))

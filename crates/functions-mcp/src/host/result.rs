@@ -1,4 +1,4 @@
-//! A tool's result in the only form of the extension that keeps `isError` and structured content.
+//! A tool's result, in the one form of the MCP extension that keeps `isError` and structured content.
 //!
 //! With `useResultSchema` the extension expects a JSON *string* that names a type and holds the content as a
 //! JSON string again. Its type `call_tool_result` carries a whole

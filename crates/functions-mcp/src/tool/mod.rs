@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{credential::CallCredential, failure::Failure, graph::Graph};
 
-/// How much is told of what is wrong with arguments, in characters.
+/// The longest description of wrong arguments, in characters.
 const MAX_PROBLEM: usize = 500;
 
 /// An MCP tool that acts as the signed-in user.
@@ -40,9 +40,9 @@ pub trait Tool: Send + Sync + 'static {
         context: &ToolContext,
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 
-    /// The text of a result, for people and models: `output` as JSON, unless a tool has better words.
+    /// The text of a result, for people and models. By default, it is `output` as JSON.
     fn text(&self, output: &Self::Output) -> String {
-        // Output that cannot be JSON has ended the call before.
+        // A call whose output cannot be JSON has failed before.
         schema::json_of(output).map_or_else(|_| String::new(), |json| json.to_string())
     }
 }
@@ -51,7 +51,7 @@ pub trait Tool: Send + Sync + 'static {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct NoArguments {}
 
-/// What a tool knows about the call that it carries out.
+/// The call that a tool carries out: its ids, and the services that the tool may call as the user.
 #[derive(Debug)]
 pub struct ToolContext {
     /// The id under which the Functions host logs this invocation.
@@ -76,7 +76,7 @@ impl ToolContext {
     }
 }
 
-/// What a tool looks like from outside.
+/// A tool as the Functions host and MCP clients see it.
 #[derive(Debug)]
 pub struct ToolDefinition {
     /// The tool's name.
@@ -145,8 +145,8 @@ impl<T: Tool> AnyTool for T {
     }
 }
 
-/// The first [`MAX_PROBLEM`] characters of a message: some quote the argument at fault, which may be megabytes.
-fn beginning(message: &dyn fmt::Display) -> String {
+/// The first [`MAX_PROBLEM`] characters of `message`, which may quote an argument of megabytes.
+fn truncated(message: &dyn fmt::Display) -> String {
     struct Beginning(String);
 
     impl fmt::Write for Beginning {
@@ -158,13 +158,13 @@ fn beginning(message: &dyn fmt::Display) -> String {
     }
 
     let mut beginning = Beginning(String::new());
-    // It fails when there is enough.
+    // It fails when the limit is reached.
     let _ = write!(beginning, "{message}");
     beginning.0
 }
 
 fn invalid_arguments(tool: &str, error: &serde_json::Error) -> Failure {
-    let problem = beginning(error);
+    let problem = truncated(error);
     let message = format!("The arguments of {tool} do not fit its schema: {problem}.");
     Failure::user("invalid_arguments", message)
 }
@@ -195,15 +195,14 @@ impl Registry {
         self
     }
 
-    /// What the tools look like from outside.
+    /// The tools as the Functions host and MCP clients see them.
     pub fn definitions(&self) -> Vec<ToolDefinition> {
         self.tools.iter().map(|tool| tool.definition()).collect()
     }
 
     /// The crates that the tools are written in.
     ///
-    /// They are read from the names of the tools' types, which Rust does not promise to keep in a form
-    /// ([`type_name`]).
+    /// They are the first part of the names of the tools' types, whose form Rust does not guarantee ([`type_name`]).
     pub(crate) fn crates(&self) -> impl Iterator<Item = &'static str> {
         self.crates.iter().copied()
     }

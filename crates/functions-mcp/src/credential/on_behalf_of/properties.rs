@@ -7,7 +7,7 @@ use super::*;
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-fn read(body: Vec<u8>) -> Result<Perishable<AccessToken>, Error> {
+fn read(body: Vec<u8>) -> Result<Expiring<AccessToken>, Error> {
     let reply = Reply {
         status: StatusCode::OK,
         headers: HeaderMap::new(),
