@@ -108,7 +108,7 @@ impl Graph {
         let scope = format!("{}/.default", self.origin);
         if let Some(wait) = self.credential.remaining_wait(SERVICE).await {
             return Err(
-                unavailable(Some(wait)).with_detail("Microsoft Graph: asked to be left alone")
+                unavailable(Some(wait)).with_detail("Microsoft Graph: has asked this user to wait")
             );
         }
         let token = self.credential.token(&[&scope]).await?;

@@ -26,8 +26,8 @@ pub enum Identity {
 pub struct CallerIdentity {
     /// Client id of this app's registration.
     pub client_id: String,
-    /// The audiences that a caller's token may carry. They are the registration's names: the client id, `api://` and the
-    /// client id, the identifier URIs of the scopes that clients ask for, the endpoint's URL and its origin.
+    /// The audiences that a caller's token may carry. They are the registration's names: the client id, `api://` and
+    /// the client id, the identifier URIs of the scopes that clients ask for, the endpoint's URL and its origin.
     pub audiences: Vec<String>,
     /// The scope that a caller's token must hold.
     pub scope: String,

@@ -102,9 +102,9 @@
 //!
 //! # When a call fails
 //!
-//! A [`Failure`] tells the user in a sentence or two what happened and what to do, and tells the operator's log who must
-//! act: the user, the operator, or time ([`Remedy`]). The engine's own failures, of identity, limits and services, pass
-//! through a tool with `?`.
+//! A [`Failure`] tells the user in a sentence or two what happened and what to do, and tells the operator's log who
+//! must act: the user, the operator, or time ([`Remedy`]). The engine's own failures, of identity, limits and services,
+//! pass through a tool with `?`.
 //!
 //! ```
 //! use functions_mcp::Failure;
@@ -129,9 +129,10 @@
 //! | `graph` | Microsoft Graph |
 //! | `credential` | the identity that a call acts as: verification, exchange, cache |
 //! | `http` | the rules for every outbound request |
-//! | `settings`, `identity` | environment variables; what is needed to act as somebody |
-//! | `endpoint`, `local_run`, `headers`, `cloud` | addresses that tokens may go to; callers of a local run; the client's headers; Azure clouds |
-//! | `failure`, `loopback`, `log_stream` | failed calls; this machine's own hosts; lines that nobody reads in time |
+//! | `settings`, `identity` | environment variables; the identity that they describe |
+//! | `endpoint`, `local_run` | addresses that tokens may be sent to; callers of a local run |
+//! | `headers`, `cloud` | the headers of the client's request; Azure clouds |
+//! | `failure`, `loopback`, `log_stream` | failed calls; this machine's own hosts; a log that never blocks |
 
 mod cloud;
 mod credential;

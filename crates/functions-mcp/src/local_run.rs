@@ -1,8 +1,11 @@
 //! The callers of a local run, whose tools act as the developer: programs on this machine only.
 //!
-//! A local run has no sign-in. Core Tools up to 4.13 listen on all of the machine's addresses, and all versions accept any
-//! `Host`, so a web page whose own name resolves to this machine (DNS rebinding) could call the tools as the developer. The [MCP specification](https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#security-warning)
-//! demands that local servers check `Origin`; `Host` reveals a foreign name.
+//! A local run has no sign-in. Core Tools up to 4.13 listen on all of the machine's addresses, and all versions accept
+//! any `Host`, so a web page whose own name resolves to this machine (DNS rebinding) could call the tools as the
+//! developer. The [MCP specification][warning] demands that local servers check `Origin`; `Host` reveals a foreign
+//! name.
+//!
+//! [warning]: https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#security-warning
 
 use reqwest::Url;
 
@@ -41,8 +44,8 @@ fn is_host(text: &str) -> bool {
 }
 
 impl FurtherHosts {
-    /// Refuses a call, by the `headers` of the client's request, that was not sent to this machine or that a foreign web
-    /// page sent.
+    /// Refuses a call, by the `headers` of the client's request, that was not sent to this machine or that a foreign
+    /// web page sent.
     pub fn admit(&self, headers: &Headers<'_>) -> Result<(), Failure> {
         let host = headers.get("Host").ok().flatten().unwrap_or_default();
         if !self.is_ours(host) {

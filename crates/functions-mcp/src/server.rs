@@ -33,8 +33,8 @@ use crate::{
     tool::{Answer, Registry, ToolContext},
 };
 
-/// How long an idle connection stays open: longer than the host keeps one (one minute), so that none is closed while the
-/// host sends.
+/// How long an idle connection stays open: longer than the host keeps one (one minute), so that none is closed while
+/// the host sends.
 ///
 /// A connection on which the host has sent nothing yet counts as well: .NET opens some in advance.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);

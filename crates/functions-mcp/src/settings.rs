@@ -26,18 +26,20 @@ pub mod names {
     pub const MANAGED_IDENTITY_CLIENT_ID: &str = "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID";
     /// Comma-separated ids of the tenants whose users may call.
     pub const ALLOWED_TENANTS: &str = "WEBSITE_AUTH_AAD_ALLOWED_TENANTS";
-    /// Comma-separated client ids of the MCP clients that may call. Optional: any that App Service Authentication lets in.
+    /// Comma-separated client ids of the MCP clients that may call. Optional: any that App Service Authentication lets
+    /// in.
     ///
-    /// App Service has a list of its own, `allowedApplications`, in the authentication settings, which the app cannot read.
+    /// App Service has a list of its own, `allowedApplications`, in the authentication settings, which the app cannot
+    /// read.
     pub const ALLOWED_CLIENTS: &str = "ALLOWED_CLIENT_APPLICATIONS";
-    /// `true` if a browser session's id token (`X-MS-TOKEN-AAD-ID-TOKEN`) proves the caller like an access token. Optional:
-    /// `false`, since id tokens are not meant for APIs.
+    /// `true` if a browser session's id token (`X-MS-TOKEN-AAD-ID-TOKEN`) proves the caller like an access token.
+    /// Optional: `false`, since id tokens are not meant for APIs.
     pub const ACCEPT_ID_TOKENS: &str = "ACCEPT_ID_TOKENS";
     /// `<identifier URI>/<scope>`: what MCP clients ask a token for. Optional: `api://<client id>/user_impersonation`.
     ///
     /// Such as `api://<client id>/user_impersonation` or, for an identifier URI that is the endpoint's own,
-    /// `https://<host>/runtime/webhooks/mcp/user_impersonation`. Of several, the first is what a caller's token must hold;
-    /// those of the same scope under other identifier URIs add these to the audiences.
+    /// `https://<host>/runtime/webhooks/mcp/user_impersonation`. Of several, the first is what a caller's token must
+    /// hold; those of the same scope under other identifier URIs add these to the audiences.
     pub const DEFAULT_SCOPES: &str = "WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES";
     /// Audience of the managed identity's assertion. Optional: the cloud's.
     pub const TOKEN_EXCHANGE_AUDIENCE: &str = "TokenExchangeAudience";
@@ -265,8 +267,8 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         Ok(clients)
     }
 
-    /// Splits `api://<id>/user_impersonation`. The first scope counts; of the others, those that are the same scope under
-    /// another identifier URI, and not those of other APIs.
+    /// Splits `api://<id>/user_impersonation`. The first scope counts; of the others, those that are the same scope
+    /// under another identifier URI, and not those of other APIs.
     fn identifier_uris_and_scope(&self) -> Result<(Vec<String>, String), SettingsError> {
         let Some(scopes) = self.text(names::DEFAULT_SCOPES) else {
             return Ok((Vec::new(), DEFAULT_SCOPE.into()));

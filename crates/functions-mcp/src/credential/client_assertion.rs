@@ -1,6 +1,7 @@
 //! The client assertion, with which the app proves its identity: a token of its managed identity instead of a secret.
 //!
-//! Source: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>.
+//! Source:
+//! <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>.
 
 use std::{sync::Arc, time::SystemTime};
 

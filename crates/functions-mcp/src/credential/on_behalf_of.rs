@@ -1,4 +1,5 @@
-//! The on-behalf-of exchange: a caller's token is exchanged for a token with which the app calls another service as them.
+//! The on-behalf-of exchange: a caller's token is exchanged for a token with which the app calls another service as
+//! them.
 //!
 //! Source: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow>, with a managed
 //! identity's token as the client's assertion instead of a secret.
@@ -186,7 +187,7 @@ impl Exchange {
                 service: ENTRA,
                 retry_after: Some(wait),
             };
-            return Err(Error::new(kind, "Entra ID: asked to be left alone"));
+            return Err(Error::new(kind, "Entra ID: has asked this user to wait"));
         }
         let assertion = self.client_assertion.get(&http).await?;
         match self.post(&request, &assertion, &http).await {

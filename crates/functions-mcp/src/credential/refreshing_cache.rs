@@ -38,8 +38,8 @@ pub struct Expiring<V> {
 }
 
 impl<V> Expiring<V> {
-    /// A token that lives for `lifetime` from `issued_on`. It is renewed at half its life, or after `refresh_in`; and it
-    /// is not served in its last minutes, so that it does not expire on its way.
+    /// A token that lives for `lifetime` from `issued_on`. It is renewed at half its life, or after `refresh_in`; and
+    /// it is not served in its last minutes, so that it does not expire on its way.
     pub fn token(
         value: V,
         issued_on: SystemTime,

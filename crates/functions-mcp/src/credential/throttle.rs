@@ -1,4 +1,5 @@
-//! The waits that services ask of users (`Retry-After`). Until a wait ends, the app does not call the service for that user.
+//! The waits that services ask of users (`Retry-After`). Until a wait ends, the app does not call the service for that
+//! user.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

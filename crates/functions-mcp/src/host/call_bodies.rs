@@ -21,8 +21,8 @@ pub const MAX_BODY: usize = 16 * MIB;
 const MEMORY: usize = 96 * MIB;
 /// The largest body that reserves nothing, in bytes. The host accepts 32 KiB of headers, and repeats them.
 const ORDINARY: usize = 256 * KIB;
-/// The memory that reading and decoding a body takes, in multiples of its size: the body, the string in it or the string
-/// in that, and the reader's buffer, which grows by doubling.
+/// The memory that reading and decoding a body takes, in multiples of its size: the body, the string in it or the
+/// string in that, and the reader's buffer, which grows by doubling.
 const DECODING: usize = 4;
 /// The memory that a decoded call takes, in multiples of its JSON text: the text, and the tool's arguments.
 const CALLING: usize = 3;

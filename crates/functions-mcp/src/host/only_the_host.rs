@@ -1,8 +1,8 @@
 //! The handler's port is for the Functions host alone.
 //!
-//! Any program on this machine can reach it, and so can web pages in its browsers: with a form or a `fetch` that needs no
-//! preflight, or under a name of their own that resolves to this machine (DNS rebinding). A web page cannot send exactly
-//! what the host sends.
+//! Any program on this machine can reach it, and so can web pages in its browsers: with a form or a `fetch` that needs
+//! no preflight, or under a name of their own that resolves to this machine (DNS rebinding). A web page cannot send
+//! exactly what the host sends.
 
 use actix_web::{
     HttpRequest, HttpResponse,
