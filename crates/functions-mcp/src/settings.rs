@@ -386,7 +386,7 @@ mod tests {
     fn every_name_is_among_all_names() {
         let source = include_str!("settings.rs");
         let (_, source) = source.split_once("pub mod names {").unwrap();
-        let (source, _) = source.split_once("pub const ALL").unwrap();
+        let (source, _) = source.split_once("pub const ALL:").unwrap();
         let constants = source.lines().filter(|line| line.contains("pub const "));
         let named: Vec<_> = constants
             .filter_map(|line| line.split('"').nth(1))
