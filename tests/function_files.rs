@@ -4,8 +4,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use functions_mcp::host::function_json::function_json;
-use sandbox::functions_host::AppFiles;
+use function_app::AppFiles;
 
 /// The repository's root.
 fn root() -> &'static Path {
@@ -32,7 +31,7 @@ fn function_json_is_what_the_tools_definition_says() {
         let committed = fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(
             committed,
-            function_json(&tool).unwrap(),
+            tool.function_json().unwrap(),
             "run `cargo xtask functions`"
         );
     }

@@ -1,7 +1,9 @@
 //! The handler's environment variables: Bicep or the platform sets each required one. An app may set others for its
 //! tools.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use functions_mcp::names;
 
 use crate::bicep::{self, descendants};
 
@@ -46,33 +48,20 @@ pub fn of_the_function_app() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The names in the engine's `settings.rs`.
-fn read_by_the_handler() -> BTreeSet<String> {
-    let source = crate::read("crates/functions-mcp/src/settings.rs");
-    let (_, names) = source.split_once("pub mod names {").unwrap();
-    let (names, _) = names.split_once("\n}").unwrap();
-    names
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("pub const ")?.split('"').nth(1))
-        .map(str::to_owned)
-        .collect()
-}
-
 #[test]
 fn what_the_handler_reads_is_what_bicep_writes_and_the_platform_sets() {
-    let read = read_by_the_handler();
     let written = of_the_function_app();
-    for name in &read {
+    for name in names::ALL {
         let is_set = written.contains_key(name)
-            || SET_BY_THE_PLATFORM.contains(&name.as_str())
-            || OPTIONAL.contains(&name.as_str());
+            || SET_BY_THE_PLATFORM.contains(&name)
+            || OPTIONAL.contains(&name);
         assert!(is_set, "nobody sets {name}");
     }
     for name in SET_BY_THE_PLATFORM {
         assert!(!written.contains_key(name), "the platform sets {name}");
     }
     for name in SET_BY_THE_PLATFORM.into_iter().chain(OPTIONAL) {
-        assert!(read.contains(name), "nobody reads {name}");
+        assert!(names::ALL.contains(&name), "nobody reads {name}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use functions_mcp::cloud::Cloud;
+use functions_mcp::Cloud;
 
 use crate::bicep;
 

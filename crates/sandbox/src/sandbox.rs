@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use function_app::{AppFiles, AppFilesError, MCP_PATH, Platform, Warning};
+
 use crate::app_service_auth::AppServiceAuth;
 use crate::ca_certificate::CaCertificate;
 use crate::cloud::{Cloud, CloudOptions};
@@ -17,9 +19,8 @@ use crate::directory::{
 use crate::events::Events;
 use crate::functions_host::handler_process::Environment;
 use crate::functions_host::{
-    AccessKey, AppFiles, AppFilesError, FunctionsHost, FunctionsHostOptions, Handler,
-    HandlerCommand, HandlerFailure, HandlerProcess, HostKeys, HostTimings, MCP_PATH, Platform,
-    Warning,
+    AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HandlerFailure,
+    HandlerProcess, HostKeys, HostTimings,
 };
 use crate::loopback;
 

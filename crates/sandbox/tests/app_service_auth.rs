@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use actix_web::{App, HttpServer, web};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use function_app::{AppFiles, MCP_PATH};
 use reqwest::header::{LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use sandbox::app_service_auth::AppServiceAuth;
@@ -19,9 +20,7 @@ use sandbox::directory::{
 };
 use sandbox::events::{Event, Events, Exchange, Party};
 use sandbox::faults::{Effect, Endpoint, Fault};
-use sandbox::functions_host::{
-    AccessKey, AppFiles, FunctionsHost, FunctionsHostOptions, Handler, MCP_PATH,
-};
+use sandbox::functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler};
 use sandbox::loopback;
 use serde_json::{Value, json};
 

@@ -14,12 +14,12 @@ use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use function_app::{AppFiles, Platform};
 use sandbox::directory::{MCP_SERVER, OTHER_API, TENANT_ID};
 use sandbox::events::{Answer, Event, Events};
 use sandbox::functions_host::handler_process::{Environment, Level, Stream};
 use sandbox::functions_host::{
-    AccessKey, AppFiles, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HostTimings,
-    Platform,
+    AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HostTimings,
 };
 use sandbox::{Profile, Sandbox, SandboxOptions, StartError, loopback};
 use serde_json::{Value, json};

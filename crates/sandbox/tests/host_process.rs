@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use function_app::{AppFiles, Platform};
 use sandbox::functions_host::handler_process::Environment;
 use sandbox::functions_host::{
-    AppFiles, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HostTimings, Platform,
+    FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HostTimings,
 };
 use sandbox::{Profile, Sandbox, SandboxOptions, StartError, loopback};
 use serde_json::{Value, json};

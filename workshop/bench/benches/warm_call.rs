@@ -7,18 +7,16 @@
 )]
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use azure_core::credentials::AccessToken;
 use bench::program::{Checkout, Program};
 use bench::world::World;
 use criterion::{Criterion, criterion_group, criterion_main};
-use functions_mcp::credential::{CredentialSource, Perishable, RefreshingCache};
-use functions_mcp::host::envelope::TriggerValue;
-use functions_mcp::host::invocation::ToolInvocation;
-use functions_mcp::http::CallBudget;
-use functions_mcp::settings::Settings;
+use functions_mcp::Settings;
+use functions_mcp::internals::{
+    CredentialSource, Expiring, HttpClients, RefreshingCache, ToolInvocation, TriggerValue,
+};
 use tokio::runtime::Runtime;
 
 const KIB: usize = 1024;
@@ -57,16 +55,16 @@ fn warm_call(criterion: &mut Criterion) {
         bencher.iter(|| headers.get("X-MS-CLIENT-PRINCIPAL").unwrap());
     });
 
-    let credentials = CredentialSource::new(&settings);
+    let credentials = CredentialSource::new(&settings.identity);
     // All calls share this budget.
-    let budget = Arc::new(CallBudget::new(Duration::from_secs(3600)));
+    let http = HttpClients::lazy().for_call(Duration::from_secs(3600));
     runtime
-        .block_on(credentials.for_call(headers, &budget))
+        .block_on(credentials.for_call(headers, &http))
         .unwrap();
     criterion.bench_function("recognise a verified caller", |bencher| {
         bencher.iter(|| {
             runtime
-                .block_on(credentials.for_call(headers, &budget))
+                .block_on(credentials.for_call(headers, &http))
                 .unwrap()
         });
     });
@@ -74,13 +72,7 @@ fn warm_call(criterion: &mut Criterion) {
     let tokens = RefreshingCache::new(20_000);
     let next_day = SystemTime::now() + Duration::from_secs(24 * 3600);
     let token = AccessToken::new("t".repeat(2 * KIB), next_day.into());
-    let fetched = async move {
-        Ok(Perishable {
-            value: token,
-            refresh_on: next_day,
-            expires_on: next_day,
-        })
-    };
+    let fetched = async move { Ok(Expiring::until(token, next_day)) };
     runtime.block_on(tokens.get([0; 32], || fetched)).unwrap();
     criterion.bench_function("get a token from the cache", |bencher| {
         let absent = || async { unreachable!("the token is cached") };
@@ -100,15 +92,15 @@ fn warm_call(criterion: &mut Criterion) {
             let mut elapsed = Duration::ZERO;
             let mut left = usize::try_from(iterations).unwrap();
             while left > 0 {
-                let credentials = CredentialSource::new(&settings);
+                let credentials = CredentialSource::new(&settings.identity);
                 runtime
-                    .block_on(credentials.for_call(headers, &budget))
+                    .block_on(credentials.for_call(headers, &http))
                     .unwrap();
                 let batch = &invocations[..left.min(invocations.len())];
                 let started = Instant::now();
                 for invocation in batch {
                     runtime
-                        .block_on(credentials.for_call(invocation.headers(), &budget))
+                        .block_on(credentials.for_call(invocation.headers(), &http))
                         .unwrap();
                 }
                 elapsed += started.elapsed();

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use function_app::{AppFiles, Function};
 use sandbox::app_service_auth::caller_headers;
 use sandbox::azure_variables;
 use sandbox::cloud::{Cloud, CloudOptions};
-use sandbox::functions_host::app_files::Function;
-use sandbox::functions_host::{AppFiles, Call, Client, Headers, Invocation, Target, Transport};
+use sandbox::functions_host::{Call, Client, Headers, Invocation, Target, Transport};
 use tempfile::NamedTempFile;
 
 use crate::program::Program;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use fuzz::MAX_DETAIL;
-use functions_mcp::host::{envelope::TriggerValue, invocation::ToolInvocation};
+use functions_mcp::internals::{ToolInvocation, TriggerValue};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 

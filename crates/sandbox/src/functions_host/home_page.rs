@@ -2,9 +2,9 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use function_app::MCP_PATH;
 use maud::html;
 
-use super::MCP_PATH;
 use crate::html;
 
 const TITLE: &str = "The function app is up and running";

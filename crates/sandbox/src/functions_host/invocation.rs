@@ -6,12 +6,12 @@
 //! as JSON; and the HTTP client quotes it once more as a member of the body. Each has its own idea
 //! of what must be escaped.
 
+use function_app::{Function, Prompt, PropertyBinding, Resource};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::app_files::{Function, Prompt, PropertyBinding, Resource};
 use super::dotnet::newtonsoft::{self, Json};
 use super::dotnet::{date, system_text_json};
 use super::headers::Headers;

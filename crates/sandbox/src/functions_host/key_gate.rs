@@ -10,9 +10,8 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Query;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use function_app::WebhookAuthorization;
 use serde_json::Value;
-
-use super::app_files::WebhookAuthorization;
 
 /// The header that holds a key.
 const HEADER: &str = "x-functions-key";

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use function_app::{AppFiles, Platform};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -12,9 +13,7 @@ use tokio::time::sleep;
 use super::app_folder::{AppFolder, KEY};
 use super::scripted_handler::{Answer, ScriptedHandler};
 use super::{Outcome, case, client, compare};
-use crate::functions_host::{
-    AccessKey, AppFiles, FunctionsHost, FunctionsHostOptions, Handler, HostTimings, Platform,
-};
+use crate::functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HostTimings};
 
 /// In place of the recorded five seconds.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(3);

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use function_app::{AppFiles, MCP_PATH, Platform};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::Deserialize;
@@ -15,9 +16,7 @@ use serde_json::json;
 
 use super::Outcome;
 use super::app_folder::AppFolder;
-use crate::functions_host::{
-    AccessKey, AppFiles, FunctionsHost, FunctionsHostOptions, Handler, HostKeys, MCP_PATH, Platform,
-};
+use crate::functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HostKeys};
 use crate::loopback;
 
 const KEY: &str = "x-functions-key";

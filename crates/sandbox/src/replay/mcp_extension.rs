@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use function_app::{AppFiles, Platform};
 use serde_json::{Value, json};
 
 use super::app_folder::{AppFolder, KEY};
@@ -15,9 +16,7 @@ use super::client::{self, Connection, Received, exchange};
 use super::scripted_handler::{Answer, ScriptedHandler};
 use super::{Outcome, Selection, body, compare};
 use crate::events::Events;
-use crate::functions_host::{
-    AccessKey, AppFiles, FunctionsHost, FunctionsHostOptions, Handler, HostTimings, Platform,
-};
+use crate::functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HostTimings};
 use crate::loopback;
 
 /// The files of the apps, by app and path.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use actix_web::{App, HttpResponse, HttpServer};
+use function_app::{AppFiles, Platform};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -17,9 +18,7 @@ use super::Outcome;
 use super::app_folder::AppFolder;
 use crate::events::Events;
 use crate::functions_host::handler_process::Environment;
-use crate::functions_host::{
-    AppFiles, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, Platform,
-};
+use crate::functions_host::{FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand};
 use crate::loopback;
 
 /// Calls that the recorded host never answered were given up after some time. The sandbox's own,

@@ -2,11 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use functions_mcp::{
-    settings::{Settings, names},
-    tool::ToolDefinition,
-};
-use sandbox::functions_host::AppFiles;
+use function_app::AppFiles;
+use functions_mcp::{Settings, ToolDefinition, names};
 
 use super::{azurite::Azurite, finding::Finding};
 use crate::functions;

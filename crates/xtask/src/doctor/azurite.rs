@@ -1,14 +1,11 @@
 //! Checks Azurite, the storage of local runs.
 
-use std::time::Duration;
-
-use functions_mcp::http::{self, CallBudget, Reply, SendError};
 use reqwest::{Method, Request, Url, header::SERVER};
 
-use super::finding::Finding;
-
-/// How long it may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+use super::{
+    finding::Finding,
+    http::{self, Reply, SendError},
+};
 
 const START: &str = "azurite --silent, in a terminal of its own; needed for `func start`";
 
@@ -61,11 +58,9 @@ async fn service(name: &str, port: u16) -> Finding {
 }
 
 async fn answer(port: u16) -> Result<Reply, SendError> {
-    // Making the client takes time that is not Azurite's.
-    http::warm_up();
     let url =
         Url::parse(&format!("http://127.0.0.1:{port}/")).map_err(|_| SendError::Unreachable)?;
-    http::send(Request::new(Method::GET, url), &CallBudget::new(PATIENCE)).await
+    http::send(Request::new(Method::GET, url)).await
 }
 
 /// Azurite names itself in every answer, errors included.

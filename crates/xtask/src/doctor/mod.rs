@@ -3,6 +3,7 @@
 mod app;
 mod azurite;
 mod finding;
+mod http;
 mod server;
 mod tools;
 

@@ -1,29 +1,11 @@
-//! `docs/deploy.md` and `README.md`: every parameter, output, cloud and optional setting is documented.
+//! `docs/deploy.md`: every parameter, output and cloud is documented.
 
 use std::collections::BTreeSet;
 
-use functions_mcp::cloud::Cloud;
+use functions_mcp::Cloud;
 use serde_json::Value;
 
 const PAGE: &str = "docs/deploy.md";
-
-/// The handler's settings that override a default.
-const OPTIONAL_SETTINGS: [&str; 6] = [
-    "ACCEPT_ID_TOKENS",
-    "ALLOWED_CLIENT_APPLICATIONS",
-    "AZURE_TENANT_ID",
-    "DEVELOPMENT_ALLOWED_HOSTS",
-    "RUST_LOG",
-    "TOOL_CALL_TIME_BUDGET_SECONDS",
-];
-
-#[test]
-fn optional_settings_are_documented() {
-    let readme = crate::read("README.md");
-    for name in OPTIONAL_SETTINGS {
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
-    }
-}
 
 #[test]
 fn the_documentation_has_every_cloud() {

@@ -5,6 +5,7 @@
 mod core_tools;
 mod deployment;
 mod links;
+mod settings;
 mod troubleshooting;
 mod words_of_others;
 

@@ -44,6 +44,9 @@ fn read_source() -> String {
     ] {
         append(&root().join(folder), "rs", &mut source);
     }
+    // Examples in the documentation of code are no part of the programs.
+    let code = |line: &&str| !line.trim_start().starts_with("//");
+    let source: String = source.split_inclusive('\n').filter(code).collect();
     let source = source.replace("\\\"", "\"");
     // A backslash at the end of a line continues the literal after the next line's indentation.
     let mut parts = source.split("\\\n");

@@ -8,10 +8,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use function_app::{AppFiles, environment_variables};
 use tokio::process::{Child, Command};
 use uuid::Uuid;
-
-use crate::functions_host::app_files::{AppFiles, environment_variables};
 
 /// With this setting (Linux consumption plans) the host makes the file executable itself.
 const CONTAINER_NAME: &str = "CONTAINER_NAME";

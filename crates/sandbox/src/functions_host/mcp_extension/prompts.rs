@@ -2,6 +2,7 @@
 //!
 //! Source: recordings `prompts`.
 
+use function_app::Prompt;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -9,7 +10,6 @@ use serde_json::value::RawValue;
 use super::content::{self, ContentBlock, Problem, Role};
 use super::json_rpc::RpcError;
 use super::tools::{members, raw, text_member};
-use crate::functions_host::app_files::Prompt;
 use crate::functions_host::dotnet::newtonsoft::Json;
 use crate::functions_host::dotnet::system_text_json::Members;
 

@@ -2,12 +2,12 @@
 //!
 //! Source: recordings `resources`.
 
+use function_app::Resource;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::content::{Problem, ResourceContents};
 use super::tools::{members, raw, text_member};
-use crate::functions_host::app_files::Resource;
 use crate::functions_host::dotnet::newtonsoft::Json;
 
 /// The result of `resources/list`.

@@ -1,12 +1,12 @@
 //! Tools: `tools/list`, and what a handler's answer to a call becomes.
 
+use function_app::Function;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::content::{self, ContentBlock, Problem};
 use super::json_rpc::RpcError;
-use crate::functions_host::app_files::Function;
 use crate::functions_host::dotnet::newtonsoft::Json;
 use crate::functions_host::dotnet::system_text_json::{self, Members};
 

@@ -4,17 +4,19 @@
 //! metadata), OpenID Connect Discovery 1.0; for App Service Authentication,
 //! <https://learn.microsoft.com/azure/app-service/configure-authentication-mcp>.
 
-use functions_mcp::http::{Reply, is_confidential};
+use function_app::MCP_PATH;
 use reqwest::{Method, Request, StatusCode, Url, header::LOCATION};
-use sandbox::functions_host::MCP_PATH;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     Checked, HOST_IS_DOWN, LOG_STREAM, PROVISION, Server, bearer_challenge, get_json, host_is_down,
-    says, send,
+    says,
 };
-use crate::doctor::finding::Finding;
+use crate::doctor::{
+    finding::Finding,
+    http::{Reply, is_confidential, send},
+};
 
 /// The sign-in page of App Service Authentication.
 const SIGN_IN_PATH: &str = "/.auth/login/aad";

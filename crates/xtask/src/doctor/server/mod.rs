@@ -5,23 +5,22 @@ mod signed_in;
 #[cfg(test)]
 mod tests;
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
-use functions_mcp::http::{self, CallBudget, Reply, SendError, is_confidential};
+use function_app::MCP_PATH;
 use reqwest::{
     Body, Method, Request, StatusCode, Url,
     header::{ACCEPT, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE},
 };
-use sandbox::functions_host::MCP_PATH;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::finding::Finding;
+use super::{
+    finding::Finding,
+    http::{Reply, is_confidential, send},
+};
 
 pub use self::signed_in::Credentials;
-
-/// How long one answer may take, a retry included: an app that sleeps must wake up first.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Without `--no-state` azd skips what it deployed before, also where somebody has changed it since.
 const PROVISION: &str = "azd provision --no-state sets it";
@@ -158,8 +157,4 @@ async fn get_json<T: DeserializeOwned>(url: Url) -> Result<T, String> {
         return Err(format!("the answer is {}", reply.status));
     }
     serde_json::from_slice(&reply.body).map_err(|_| "the answer is not the expected JSON".into())
-}
-
-async fn send(request: Request) -> Result<Reply, SendError> {
-    http::send(request, &CallBudget::new(PATIENCE)).await
 }

@@ -2,7 +2,6 @@
 
 use std::env;
 
-use functions_mcp::http::Reply;
 use reqwest::{
     Method, Request, StatusCode,
     header::{AUTHORIZATION, HeaderValue},
@@ -11,9 +10,12 @@ use serde_json::{Value, json};
 
 use super::{
     Checked, Checkup, HOST_IS_DOWN, LOG_STREAM, PROVISION, Server, host_is_down, names_metadata,
-    says, send,
+    says,
 };
-use crate::doctor::finding::Finding;
+use crate::doctor::{
+    finding::Finding,
+    http::{Reply, send},
+};
 
 /// The tool that a check may call: it only reads the caller's own profile.
 const HELLO_TOOL: &str = "HelloTool";

@@ -31,6 +31,8 @@ impl Tool for Echo {
         arguments: EchoArguments,
         _: &ToolContext,
     ) -> Result<EchoArguments, Failure> {
+        tracing::info!(times = arguments.n, "an echo");
+        tracing::debug!("nested: {}", arguments.nested.is_some());
         Ok(arguments)
     }
 

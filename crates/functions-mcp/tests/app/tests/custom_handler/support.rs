@@ -2,10 +2,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use functions_mcp::{
-    server,
-    settings::{Settings, names},
-};
+use functions_mcp::{Settings, internals::serve, names};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -34,7 +31,7 @@ impl Server {
             _ => None,
         })
         .unwrap();
-        tokio::spawn(server::run(settings, test_app::tools::registry()));
+        tokio::spawn(serve(settings, test_app::tools::registry()));
         let server = Self {
             base: format!("http://127.0.0.1:{port}"),
             http: reqwest::Client::new(),

@@ -2,8 +2,6 @@
 
 use std::{env, fs};
 
-use functions_mcp::host::function_json::function_json;
-
 /// When set, the files are written instead of compared.
 const UPDATE: &str = "UPDATE_FUNCTION_FILES";
 
@@ -11,7 +9,7 @@ const UPDATE: &str = "UPDATE_FUNCTION_FILES";
 fn the_test_apps_files_are_what_its_tools_say() {
     for tool in test_app::tools::registry().definitions() {
         let path = test_app::root().join(tool.name).join("function.json");
-        let wanted = function_json(&tool).unwrap();
+        let wanted = tool.function_json().unwrap();
         if env::var_os(UPDATE).is_some() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &wanted).unwrap();

@@ -109,7 +109,19 @@ impl App {
 
     /// Calls HelloTool from `client`.
     pub async fn hello_from(&self, client: &Client) -> Answer {
-        let call = client.call_tool(CallToolRequestParams::new("HelloTool"));
+        self.call_from(client, CallToolRequestParams::new("HelloTool"))
+            .await
+    }
+
+    /// Calls `tool` with `arguments`, which is an object, as `person`.
+    pub async fn call(&self, person: &str, tool: &'static str, arguments: Value) -> Answer {
+        let arguments = arguments.as_object().unwrap().clone();
+        let call = CallToolRequestParams::new(tool).with_arguments(arguments);
+        self.call_from(&self.client(person).await, call).await
+    }
+
+    async fn call_from(&self, client: &Client, call: CallToolRequestParams) -> Answer {
+        let call = client.call_tool(call);
         let result = tokio::time::timeout(PATIENCE, call).await.unwrap().unwrap();
         self.answers
             .lock()

@@ -1,9 +1,6 @@
 //! Forged tokens and principals are refused without a request, and the refusal does not quote them.
 
-use functions_mcp::{
-    credential::Kind,
-    failure::{Failure, Remedy},
-};
+use functions_mcp::{Failure, Remedy, internals::Kind};
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
 

@@ -1,9 +1,6 @@
 //! The host's envelope: every call is read unchanged, and an error names only the position in anything else.
 
-use functions_mcp::{
-    host::envelope::{EnvelopeError, TriggerValue},
-    host::invocation::{Arguments, ToolInvocation},
-};
+use functions_mcp::internals::{Arguments, EnvelopeError, ToolInvocation, TriggerValue};
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Map, Value, json};
 

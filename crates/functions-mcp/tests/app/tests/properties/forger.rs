@@ -1,18 +1,16 @@
 //! An attacker who reaches the handler past App Service Authentication, and knows everything about a valid token except
 //! the key that signs it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
 use functions_mcp::{
-    credential::{CredentialSource, Error, Kind},
-    failure::Failure,
-    host::invocation::Headers,
-    http::CallBudget,
-    settings::{Settings, names},
+    Failure, Settings,
+    internals::{CredentialSource, Error, Headers, HttpClients, Kind},
+    names,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -51,7 +49,7 @@ impl Forger {
         .unwrap();
         Self {
             runtime: Runtime::new().unwrap(),
-            credentials: CredentialSource::new(&settings),
+            credentials: CredentialSource::new(&settings.identity),
             issuer: openid_provider::issuer(&authority),
         }
     }
@@ -88,18 +86,18 @@ impl Forger {
     ///
     /// Panics if the call is accepted, or if the handler panics.
     pub fn refusal<N: AsRef<str>>(&self, headers: &[(N, String)]) -> (Error, u32) {
-        let budget = Arc::new(CallBudget::new(Duration::from_secs(10)));
+        let http = HttpClients::lazy().for_call(Duration::from_secs(10));
         let sent = headers
             .iter()
             .map(|(name, value)| (name.as_ref(), value.as_str()));
         let sent = Headers::from_iter(sent);
         let outcome = self
             .runtime
-            .block_on(self.credentials.for_call(&sent, &budget));
+            .block_on(self.credentials.for_call(&sent, &http));
         let error = outcome.unwrap_err();
         // A panic in a task is caught, and becomes an error of this kind.
         assert_ne!(error.kind(), &Kind::Unexpected, "{error}");
-        (error, budget.requests())
+        (error, http.requests())
     }
 
     /// Like [`Self::refusal`], and panics if the refusal quotes a header.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use functions_mcp::host::invocation::{DuplicateHeader, Headers};
+use functions_mcp::internals::{DuplicateHeader, Headers};
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
 

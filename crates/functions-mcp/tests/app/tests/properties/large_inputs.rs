@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use functions_mcp::{
-    host::envelope::TriggerValue,
-    host::invocation::{Headers, ToolInvocation},
-    settings::{Settings, names},
+    Settings,
+    internals::{Headers, ToolInvocation, TriggerValue},
+    names,
 };
 use serde_json::{Value, json};
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use functions_mcp::{
-    credential::CredentialSource,
-    http::is_confidential,
-    settings::{Identity, Settings, names},
+    Settings,
+    internals::{CredentialSource, Identity, is_confidential},
+    names,
 };
 use proptest::{
     collection::{hash_set, vec},
@@ -103,7 +103,7 @@ proptest! {
     ) {
         match Settings::from_lookup(|name| environment.get(name).cloned()) {
             Ok(settings) => {
-                prop_assert!(is_confidential(&settings.graph));
+                prop_assert!(is_confidential(&settings.graph.url("/")));
                 prop_assert!((1..=230).contains(&settings.call_budget.as_secs()));
                 match &settings.identity {
                     Identity::Developer { .. } => {
@@ -114,13 +114,13 @@ proptest! {
                         prop_assert!(!hostname.is_some_and(|name| name.contains("azure")));
                     }
                     Identity::Caller(caller) => {
-                        prop_assert!(is_confidential(&caller.authority));
+                        prop_assert!(is_confidential(&caller.authority.url("/")));
                         prop_assert!(!caller.allowed_tenants.is_empty());
                         prop_assert!(caller.audiences.iter().all(|audience| !audience.is_empty()));
                         prop_assert!(!caller.scope.is_empty());
                     }
                 }
-                let _ = CredentialSource::new(&settings);
+                let _ = CredentialSource::new(&settings.identity);
             }
             Err(error) => {
                 let message = error.to_string();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::AppFilesError;
-use super::section::{Section, read_object, same};
+use crate::error::AppFilesError;
+use crate::section::{Section, read_object, same};
 
 const FILE: &str = "host.json";
 
@@ -72,7 +72,7 @@ pub enum WebhookAuthorization {
 
 impl HostFile {
     /// Reads the file in `root`, with values replaced by `settings`; later ones win.
-    pub(super) fn read(root: &Path, settings: &[(String, String)]) -> Result<Self, AppFilesError> {
+    pub(crate) fn read(root: &Path, settings: &[(String, String)]) -> Result<Self, AppFilesError> {
         let mut file = read_object(root, FILE)?;
         for (name, value) in settings {
             if let Some(path) = strip_prefix_ignore_case(name, SETTING_PREFIX) {
@@ -202,7 +202,7 @@ impl McpServer {
     }
 
     /// Why every call of the MCP endpoint fails, if host.json says something by which it does.
-    pub(super) fn fault(&self) -> Option<AppFilesError> {
+    pub(crate) fn fault(&self) -> Option<AppFilesError> {
         (self.webhook_authorization == WebhookAuthorization::Unknown).then(|| AppFilesError {
             file: FILE.to_owned(),
             property: Some("extensions.mcp.system.webhookAuthorizationLevel".to_owned()),

@@ -2,12 +2,13 @@
 //!
 //! The extension is hard on some mistakes and easy on others. Where the function cannot be set up,
 //! the host leaves it out and starts with the others; where its trigger cannot be listened to, the
-//! whole host does not start. `recordings/mcp-extension` (`odd`, `fatal`) has a case of each.
+//! whole host does not start. The sandbox's `recordings/mcp-extension` (`odd`, `fatal`) has a case
+//! of each.
 
 use serde_json::{Map, Value, json};
 
-use super::AppFilesError;
-use super::section::{Section, same};
+use crate::error::AppFilesError;
+use crate::section::{Section, same};
 
 /// A function with an MCP tool trigger.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Resource {
 
     /// What two URIs have in common that the extension does not tell apart: the case of letters, and
     /// the names of parameters.
-    pub(super) fn shape(&self) -> String {
+    pub(crate) fn shape(&self) -> String {
         let mut shape = String::new();
         let mut parts = self.uri.split('{');
         shape.push_str(parts.next().unwrap_or_default());
@@ -125,7 +126,7 @@ pub enum CallFault {
 }
 
 /// What one function.json stands for.
-pub(super) enum Content {
+pub(crate) enum Content {
     Tool(Function),
     Resource(Resource),
     Prompt(Prompt),
@@ -135,7 +136,7 @@ pub(super) enum Content {
 
 /// What the host does about a mistake.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// It leaves the function out.
     LeftOut(AppFilesError),
     /// It does not start.
@@ -149,7 +150,7 @@ impl From<AppFilesError> for Refusal {
 }
 
 /// Whether the host takes the folder's name for that of a function.
-pub(super) fn is_function_name(name: &str) -> bool {
+pub(crate) fn is_function_name(name: &str) -> bool {
     let mut characters = name.chars();
     characters
         .next()
@@ -159,26 +160,26 @@ pub(super) fn is_function_name(name: &str) -> bool {
 }
 
 /// Reads the function.json of the function `name`. Faults come with their explanation.
-pub(super) fn read(
+pub(crate) fn read(
     name: &str,
     file: &Section,
 ) -> Result<(Content, Option<AppFilesError>), Refusal> {
     let bindings = bindings(file)?;
-    let mut triggers = bindings.iter().filter(|binding| is_trigger(binding));
-    let trigger = match (triggers.next(), triggers.next()) {
-        (Some(trigger), None) => trigger,
-        (None, _) => {
-            return Err(file
-                .refuse("bindings", "No trigger binding specified.")
-                .into());
-        }
-        (Some(_), Some(_)) => {
-            return Err(file
-                .refuse("bindings", "Multiple trigger bindings defined.")
-                .into());
-        }
+    let (triggers, others): (Vec<_>, Vec<_>) = bindings.iter().partition(|one| is_trigger(one));
+    let problem = match triggers[..] {
+        [trigger] => return read_trigger(name, trigger, &others),
+        [] => "No trigger binding specified.",
+        _ => "Multiple trigger bindings defined.",
     };
-    let others = || bindings.iter().filter(|binding| !is_trigger(binding));
+    Err(file.refuse("bindings", problem).into())
+}
+
+/// Reads the function with this trigger and these other bindings.
+fn read_trigger(
+    name: &str,
+    trigger: &Section,
+    others: &[&Section],
+) -> Result<(Content, Option<AppFilesError>), Refusal> {
     let kind = trigger.required_text("type")?;
     let own_bindings = if same(&kind, "mcpToolTrigger") {
         Some(("mcpToolProperty", "propertyName"))
@@ -196,22 +197,10 @@ pub(super) fn read(
     {
         return Err(trigger.refuse("direction", "must be \"in\"").into());
     }
-    let mut fault = None;
-    for (property, harmless) in [
-        ("dataType", &["string", "undefined"][..]),
-        ("cardinality", &["one"]),
-    ] {
-        let is_harmless = |value: &String| harmless.iter().any(|harmless| same(harmless, value));
-        if trigger
-            .text(property)?
-            .is_some_and(|value| !is_harmless(&value))
-        {
-            let problem = trigger.refuse(property, "must be left out: with it every call fails");
-            fault.get_or_insert((CallFault::Input, problem));
-        }
-    }
+    // The first one counts.
+    let mut faults = input_faults(trigger)?;
     let mut arguments = Vec::new();
-    for binding in others() {
+    for binding in others {
         let kind = binding.required_text("type")?;
         let is_out = binding
             .text("direction")?
@@ -223,18 +212,12 @@ pub(super) fn read(
             _ if same(&kind, "http") && is_out && binding.required_text("name")? == "$return" => {
                 let problem =
                     binding.refuse("type", "must not be \"http\": with it every call fails");
-                fault.get_or_insert((CallFault::Output, problem));
+                faults.push((CallFault::Output, problem));
             }
-            _ => {
-                let problem = format!(
-                    "\"{kind}\" next to an MCP trigger is not modelled by the sandbox; \
-                    an out binding also changes results that look like Base64"
-                );
-                return Err(binding.refuse("type", &problem).into());
-            }
+            _ => return Err(binding.refuse("type", &not_modelled(&kind)).into()),
         }
     }
-    let (fault, problem) = fault.unzip();
+    let (fault, problem) = faults.into_iter().next().unzip();
 
     let content = if same(&kind, "mcpToolTrigger") {
         Content::Tool(tool(name, trigger, arguments, fault)?)
@@ -244,6 +227,32 @@ pub(super) fn read(
         Content::Resource(resource(name, trigger, fault)?)
     };
     Ok((content, problem))
+}
+
+fn not_modelled(kind: &str) -> String {
+    format!(
+        "\"{kind}\" next to an MCP trigger is not modelled by the sandbox; \
+        an out binding also changes results that look like Base64"
+    )
+}
+
+/// What in the trigger makes every call fail.
+fn input_faults(trigger: &Section) -> Result<Vec<(CallFault, AppFilesError)>, AppFilesError> {
+    let mut faults = Vec::new();
+    for (property, harmless) in [
+        ("dataType", &["string", "undefined"][..]),
+        ("cardinality", &["one"]),
+    ] {
+        let is_harmless = |value: &String| harmless.iter().any(|harmless| same(harmless, value));
+        if trigger
+            .text(property)?
+            .is_some_and(|value| !is_harmless(&value))
+        {
+            let problem = trigger.refuse(property, "must be left out: with it every call fails");
+            faults.push((CallFault::Input, problem));
+        }
+    }
+    Ok(faults)
 }
 
 /// The bindings, each with a name of its own.

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::AppFilesError;
+use crate::error::AppFilesError;
 
 /// An object in one of the files, and where it is, for messages. Names are found without regard to
 /// case, and texts stand for numbers and flags, as in .NET's configuration.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     file: &'a str,
     path: String,
     object: &'a Map<String, Value>,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn of_file(object: &'a Map<String, Value>, file: &'a str) -> Self {
+    pub(crate) fn of_file(object: &'a Map<String, Value>, file: &'a str) -> Self {
         Self {
             file,
             path: String::new(),
@@ -25,7 +25,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn child(&self, name: &str, object: &'a Map<String, Value>) -> Self {
+    pub(crate) fn child(&self, name: &str, object: &'a Map<String, Value>) -> Self {
         let separator = if self.path.is_empty() { "" } else { "." };
         Self {
             file: self.file,
@@ -34,7 +34,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn refuse(&self, property: &str, problem: &str) -> AppFilesError {
+    pub(crate) fn refuse(&self, property: &str, problem: &str) -> AppFilesError {
         let separator = if self.path.is_empty() { "" } else { "." };
         AppFilesError {
             file: self.file.to_owned(),
@@ -44,16 +44,16 @@ impl<'a> Section<'a> {
     }
 
     /// The names of all properties.
-    pub(super) fn names(&self) -> impl Iterator<Item = &'a String> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a String> {
         self.object.keys()
     }
 
     /// The property's value; JSON's `null` is as good as none.
-    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         find(self.object, name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn section(&self, name: &str) -> Result<Option<Section<'a>>, AppFilesError> {
+    pub(crate) fn section(&self, name: &str) -> Result<Option<Section<'a>>, AppFilesError> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::Object(object)) => Ok(Some(self.child(name, object))),
@@ -61,7 +61,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn text(&self, name: &str) -> Result<Option<String>, AppFilesError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, AppFilesError> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -70,7 +70,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn required_text(&self, name: &str) -> Result<String, AppFilesError> {
+    pub(crate) fn required_text(&self, name: &str) -> Result<String, AppFilesError> {
         match self.text(name)? {
             Some(text) if !text.trim().is_empty() => Ok(text),
             _ => Err(self.refuse(name, "is required and must be a text that is not empty")),
@@ -78,7 +78,7 @@ impl<'a> Section<'a> {
     }
 
     /// A list of texts; also as a JSON list within a text, which is how a setting can give it.
-    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, AppFilesError> {
+    pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>, AppFilesError> {
         let refused = || self.refuse(name, "must be a list of texts");
         match self.get(name) {
             None => Ok(Vec::new()),
@@ -87,7 +87,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, AppFilesError> {
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, AppFilesError> {
         match self.text(name)? {
             None => Ok(None),
             Some(text) if same(&text, "true") => Ok(Some(true)),
@@ -97,7 +97,7 @@ impl<'a> Section<'a> {
     }
 
     /// A .NET `TimeSpan`: `hh:mm:ss`, or `-1` for no limit.
-    pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>, AppFilesError> {
+    pub(crate) fn duration(&self, name: &str) -> Result<Option<Duration>, AppFilesError> {
         let Some(text) = self.text(name)? else {
             return Ok(None);
         };
@@ -118,7 +118,7 @@ impl<'a> Section<'a> {
 }
 
 /// The JSON object that a file of the app holds.
-pub(super) fn read_object(root: &Path, file: &str) -> Result<Map<String, Value>, AppFilesError> {
+pub(crate) fn read_object(root: &Path, file: &str) -> Result<Map<String, Value>, AppFilesError> {
     let text = fs::read_to_string(root.join(file))
         .map_err(|error| AppFilesError::reading(&root.join(file), &error))?;
     // Editors on Windows may put a byte order mark in front.
@@ -137,6 +137,6 @@ fn find<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 }
 
 /// Whether two names are one to the host.
-pub(super) fn same(left: &str, right: &str) -> bool {
+pub(crate) fn same(left: &str, right: &str) -> bool {
     left.eq_ignore_ascii_case(right)
 }

@@ -1,25 +1,19 @@
-//! The files of a function app — `host.json`, `local.settings.json` and each `function.json` — read
-//! and checked as the Functions host and its MCP extension do, so that what they would refuse after
-//! a deployment is refused here.
-
-mod function_json;
-mod host_json;
-mod local_settings;
-mod section;
+//! All files of an app together: which functions the host starts with, and what is wrong with the
+//! others.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use self::function_json::{CallFault, Function, Prompt, PropertyBinding, Resource};
-pub use self::host_json::{CustomHandler, HostFile, McpServer, WebhookAuthorization};
-
-use self::function_json::{Content, Refusal};
-use self::section::{Section, read_object, same};
-use super::Platform;
+use crate::environment::environment_variables;
+use crate::error::AppFilesError;
+use crate::function_json::{self, Content, Function, Prompt, Refusal, Resource};
+use crate::host_json::HostFile;
+use crate::local_settings;
+use crate::platform::Platform;
+use crate::section::{Section, read_object, same};
 
 /// A function app's files, with which the host starts.
 #[derive(Debug)]
@@ -34,7 +28,7 @@ pub struct AppFiles {
     pub resources: Vec<Arc<Resource>>,
     /// The functions with an MCP prompt trigger, in the order of their names.
     pub prompts: Vec<Arc<Prompt>>,
-    /// Functions with another trigger, which the sandbox leaves alone.
+    /// Functions with another trigger, which are none of MCP's.
     pub other_functions: Vec<String>,
     /// What does not keep the host from starting, and is hardly what the author meant.
     pub warnings: Vec<Warning>,
@@ -266,62 +260,18 @@ fn disabling_setting(function: &str, settings: &[(String, String)]) -> Option<St
     (same(value, "true") || value == "1").then_some(name)
 }
 
-/// The variables of this process, those that are Unicode.
-pub(super) fn environment_variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-}
-
-/// A file of the app that the host would not accept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AppFilesError {
-    /// The file, relative to the app's folder.
-    pub file: String,
-    /// The property at fault, if the file could be read.
-    pub property: Option<String>,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-impl AppFilesError {
-    fn reading(path: &Path, error: &io::Error) -> Self {
-        let problem = match error.kind() {
-            io::ErrorKind::NotFound => {
-                "does not exist; is this the folder of the function app?".to_owned()
-            }
-            _ => format!("cannot be read: {error}"),
-        };
-        Self {
-            file: path.display().to_string(),
-            property: None,
-            problem,
-        }
-    }
-}
-
-impl fmt::Display for AppFilesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.property {
-            Some(property) => write!(f, "{}: {property}: {}", self.file, self.problem),
-            None => write!(f, "{}: {}", self.file, self.problem),
-        }
-    }
-}
-
-impl std::error::Error for AppFilesError {}
-
-#[cfg(test)]
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use serde_json::{Value, json};
-    use uuid::Uuid;
+    use tempfile::TempDir;
 
     use super::*;
+    use crate::host_json::WebhookAuthorization;
 
     /// An app in a temporary folder.
-    struct TestApp(PathBuf);
+    struct TestApp(TempDir);
 
     impl TestApp {
         /// A valid app, in which `change` has changed host.json, local.settings.json and the
@@ -348,11 +298,13 @@ mod tests {
             });
             change(&mut host, &mut settings, &mut trigger);
 
-            let app =
-                Self(std::env::temp_dir().join(format!("app-files-{}", Uuid::new_v4().simple())));
-            fs::create_dir(&app.0).unwrap();
-            fs::write(app.0.join("host.json"), host.to_string()).unwrap();
-            fs::write(app.0.join("local.settings.json"), settings.to_string()).unwrap();
+            let app = Self(tempfile::tempdir().unwrap());
+            fs::write(app.0.path().join("host.json"), host.to_string()).unwrap();
+            fs::write(
+                app.0.path().join("local.settings.json"),
+                settings.to_string(),
+            )
+            .unwrap();
             app.add_function("HelloTool", &json!({ "bindings": [trigger] }));
             app
         }
@@ -373,8 +325,12 @@ mod tests {
         }
 
         fn add_function(&self, name: &str, content: &Value) {
-            fs::create_dir(self.0.join(name)).unwrap();
-            fs::write(self.0.join(name).join("function.json"), content.to_string()).unwrap();
+            fs::create_dir(self.0.path().join(name)).unwrap();
+            fs::write(
+                self.0.path().join(name).join("function.json"),
+                content.to_string(),
+            )
+            .unwrap();
         }
 
         /// Why the host does not start.
@@ -388,12 +344,6 @@ mod tests {
                 [warning] => warning.to_string(),
                 others => panic!("{others:?}"),
             }
-        }
-    }
-
-    impl Drop for TestApp {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 
@@ -743,7 +693,7 @@ mod tests {
             let problem = app.problem();
             assert!(problem.starts_with("D/function.json"), "{problem}");
             assert!(problem.contains(expected), "{problem}");
-            fs::remove_dir_all(app.0.join("D")).unwrap();
+            fs::remove_dir_all(app.0.path().join("D")).unwrap();
         }
     }
 

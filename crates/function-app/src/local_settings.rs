@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::AppFilesError;
-use super::section::{Section, read_object};
+use crate::error::AppFilesError;
+use crate::section::{Section, read_object};
 
 const FILE: &str = "local.settings.json";
 
 /// `Values` of the file, if there is one.
-pub(super) fn read(root: &Path) -> Result<BTreeMap<String, String>, AppFilesError> {
+pub(crate) fn read(root: &Path) -> Result<BTreeMap<String, String>, AppFilesError> {
     if !root.join(FILE).exists() {
         return Ok(BTreeMap::new());
     }

@@ -1,16 +1,15 @@
-//! The app's files, as the sandbox reads them, held against what the real host made of them
-//! (`recordings/mcp-extension`: `odd` and `fatal`).
+//! The files of an app, as they are read here, held against what the real host made of them
+//! (`recordings/mcp-extension` of the sandbox: `odd` and `fatal`).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sandbox::functions_host::{AppFiles, AppFilesError, Platform};
+use function_app::{AppFiles, AppFilesError, Platform};
 use serde_json::Value;
-use uuid::Uuid;
 
 fn recordings() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../sandbox/recordings")
 }
 
 fn recording(file: &str) -> Value {
@@ -18,18 +17,16 @@ fn recording(file: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A recorded app's files as the sandbox reads them.
+/// A recorded app's files as they are read here.
 fn app(name: &str) -> Result<AppFiles, AppFilesError> {
-    let folder = std::env::temp_dir().join(format!("sandbox-test-{}", Uuid::new_v4().simple()));
+    let folder = tempfile::tempdir().unwrap();
     for (file, content) in recording("apps.json")[name].as_object().unwrap() {
-        let file = folder.join(file);
+        let file = folder.path().join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, content.to_string()).unwrap();
     }
     let disabled = ("AzureWebJobs.DisabledSetting.Disabled", "true");
-    let app = AppFiles::load_with_settings(&folder, Platform::Azure, [disabled]);
-    fs::remove_dir_all(folder).unwrap();
-    app
+    AppFiles::load_with_settings(&folder, Platform::Azure, [disabled])
 }
 
 #[test]

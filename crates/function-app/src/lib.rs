@@ -1,0 +1,22 @@
+//! The files of a function app — `host.json`, `local.settings.json` and each `function.json` — read
+//! and checked as the Functions host and its MCP extension do, so that what they would refuse after
+//! a deployment is refused here.
+
+mod app_files;
+mod environment;
+mod error;
+mod function_json;
+mod host_json;
+mod local_settings;
+mod platform;
+mod section;
+
+pub use self::app_files::{AppFiles, Warning};
+pub use self::environment::environment_variables;
+pub use self::error::AppFilesError;
+pub use self::function_json::{CallFault, Function, Prompt, PropertyBinding, Resource};
+pub use self::host_json::{CustomHandler, HostFile, McpServer, WebhookAuthorization};
+pub use self::platform::Platform;
+
+/// The path of the MCP endpoint.
+pub const MCP_PATH: &str = "/runtime/webhooks/mcp";
