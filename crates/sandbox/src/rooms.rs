@@ -1,5 +1,5 @@
-//! Which room of the crate imports which. A room is a module at the root of `src/`: a file, or a folder with all that is
-//! in it.
+//! Checks which rooms of the crate import which. A room is a module at the root of `src/`: a file, or a folder with
+//! everything in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,11 +10,11 @@ const LADDER: &[&[&str]] = &[
     // The program around the library.
     &["terminal"],
     &["command_line"],
-    // All of it together, and how it compares with the real thing.
+    // All parts together, and the comparison with the real host.
     &["replay", "sandbox"],
-    // Start servers and processes.
+    // The parts that start servers and processes.
     &["cloud", "functions_host"],
-    // Speak for one service each.
+    // One service each.
     &[
         "app_service_auth",
         "control",
@@ -24,11 +24,11 @@ const LADDER: &[&[&str]] = &[
         "graph",
         "managed_identity",
     ],
-    // What goes wrong on request, at whichever service.
+    // Faults to inject into any service.
     &["faults"],
-    // What the services know, issue and accept.
+    // The state that the services share.
     &["tenant"],
-    // What is told and counted, and who there is.
+    // Events, counts and people.
     &["directory", "events", "ledger"],
     // Tools.
     &["ca_certificate", "certificate", "html", "loopback"],
@@ -79,7 +79,7 @@ fn rooms_are_imported_from_the_root_of_the_crate_only() {
 }
 
 #[test]
-fn what_the_tenant_knows_needs_neither_servers_nor_ports() {
+fn the_tenant_needs_neither_servers_nor_ports() {
     for Source { room, path, text } in sources() {
         if WITHOUT_HTTP.contains(&&*room) {
             for word in ["actix", "hyper", "reqwest", "rustls", "std::net", "tokio"] {
