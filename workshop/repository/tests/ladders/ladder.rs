@@ -63,7 +63,7 @@ const SANDBOX: Ladder = Ladder {
         ],
         // The faults that any service injects on request.
         &["faults"],
-        // What the services know, issue and accept.
+        // The state that the services share.
         &["tenant"],
         // People, events and request counts.
         &["directory", "events", "ledger"],

@@ -83,7 +83,7 @@ fn rooms_are_imported_from_the_root_of_the_crate_only() {
 }
 
 #[test]
-fn what_the_tenant_knows_needs_neither_servers_nor_ports() {
+fn the_tenant_needs_neither_servers_nor_ports() {
     assert_no_faults(|ladder| {
         let mut faults = Vec::new();
         for Source { room, path, text } in read_sources(ladder.crate_name) {
