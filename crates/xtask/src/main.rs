@@ -2,6 +2,7 @@
 
 mod doctor;
 mod functions;
+mod new;
 mod package;
 mod programs;
 
@@ -44,6 +45,12 @@ enum Command {
     ///
     /// `warn` marks what only some need, `FAIL` what is wrong; the exit code is 1 after a `FAIL`.
     Doctor(doctor::Arguments),
+    /// Makes a project of your own from this repository.
+    ///
+    /// Copies what a server needs, without what only the template's maintainers do, and gives it your name: package,
+    /// MCP server, azd application and service, dev container. It builds and passes its tests at once, and does not
+    /// depend on this repository.
+    New(new::Arguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -63,6 +70,7 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Functions { check: true } => functions::check(&root(), &registry().definitions()),
         Command::Package(arguments) => package::run(&root(), arguments),
         Command::Doctor(arguments) => doctor::run(&root(), arguments).await,
+        Command::New(arguments) => new::run(&root(), arguments),
     }
 }
 
@@ -77,7 +85,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, error::ErrorKind};
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -86,7 +94,8 @@ mod tests {
 
     #[test]
     fn the_documentation_names_commands_that_there_are() {
-        let docs = fs::read_dir(root().join("docs")).unwrap();
+        // Whoever took the template may have deleted it.
+        let docs = fs::read_dir(root().join("docs")).into_iter().flatten();
         let pages = docs
             .map(|page| page.unwrap().path())
             .filter(|page| page.is_file());
@@ -105,8 +114,15 @@ mod tests {
             let words = ["cargo xtask"]
                 .into_iter()
                 .chain(command.split_whitespace());
-            let parsed = CommandLine::try_parse_from(words);
-            assert!(parsed.is_ok(), "cargo xtask {command}: {:?}", parsed.err());
+            let Err(error) = CommandLine::try_parse_from(words) else {
+                continue;
+            };
+            // Prose names a command without its arguments.
+            assert_eq!(
+                error.kind(),
+                ErrorKind::MissingRequiredArgument,
+                "cargo xtask {command}: {error}"
+            );
         }
     }
 }
