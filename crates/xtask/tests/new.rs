@@ -110,10 +110,22 @@ fn nothing_but_the_licence_and_the_crates_name_the_template() {
 #[test]
 fn what_maintainers_need_is_left_out() {
     for project in projects() {
-        for path in [".ci", "workshop", "docs/performance.md", "docs/performance"] {
+        for path in [
+            ".ci",
+            ".github/CONTRIBUTING.md",
+            "docs/performance",
+            "docs/performance.md",
+            "workshop",
+        ] {
             assert!(!project.root.join(path).exists(), "{path}");
         }
-        for path in ["Cargo.toml", ".gitignore", ".devcontainer/post-create.sh"] {
+        for path in [
+            ".devcontainer/post-create.sh",
+            ".gitignore",
+            "AGENTS.md",
+            "Cargo.toml",
+            "README.md",
+        ] {
             let text = project.read(path);
             assert!(
                 !text.contains("workshop") && !text.contains(".ci/"),
@@ -135,6 +147,7 @@ fn hello_tool_is_there_unless_it_is_left_out() {
         let tools = project.read("src/tools/mod.rs").to_lowercase();
         assert_eq!(tools.contains("hello"), has, "{tools}");
         assert_eq!(project.read("README.md").contains("#HelloTool"), has);
+        assert_eq!(project.read("AGENTS.md").contains("HelloTool"), has);
     }
 }
 
@@ -164,7 +177,8 @@ fn cargo_knows_the_project_and_has_nothing_to_change_in_its_lock_file() {
 fn every_link_in_the_documentation_leads_somewhere() {
     for project in projects() {
         let is_page = |path: &String| {
-            path.ends_with(".md") && (!path.contains('/') || path.starts_with("docs/"))
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            path.ends_with(".md") && ["", ".github", "docs"].contains(&folder)
         };
         let files = project.files();
         for page in files.keys().filter(|path| is_page(path)) {

@@ -16,6 +16,10 @@ pub fn leave_out(project: &mut Project) -> Result<(), String> {
         let text = replace_once(&text, "\npub use hello::HelloTool;\n", "\n")?;
         let text = replace_once(&text, ".with(HelloTool)", "")?;
         Ok(one_empty_line_at_most(&text))
+    })?;
+    project.change_if_there("AGENTS.md", |text| {
+        let text = replace_once(text, "[`hello.rs`](src/tools/hello.rs), or like ", "")?;
+        replace_once(&text, "\"name\":\"HelloTool\"", "\"name\":\"<NAME>\"")
     })
 }
 

@@ -6,8 +6,9 @@ use super::{
 };
 
 /// Files and folders.
-const LEFT_OUT: [&str; 5] = [
+const LEFT_OUT: [&str; 6] = [
     ".ci/",
+    ".github/CONTRIBUTING.md",
     ".github/workflows/",
     "docs/performance.md",
     "docs/performance/",
@@ -34,6 +35,14 @@ pub fn leave_out(project: &mut Project) -> Result<(), String> {
     project.change_if_there(".devcontainer/post-create.sh", |text| {
         let text = replace_line(text, "`.ci/run`", "# Python for zig.")?;
         replace_once(&text, " chromium python3-venv\n", " python3-venv\n")
+    })?;
+    project.change_if_there("AGENTS.md", |text| {
+        let text = replace_once(text, " `.ci/run` runs all checks.", "")?;
+        let text = replace_once(&text, "`crates/` or `workshop/` unless", "`crates/` unless")?;
+        let generated = ",\n  `docs/performance.md` and `docs/performance/` (by the benchmark)";
+        let text = replace_once(&text, generated, "")?;
+        let map = "; the map is in [CONTRIBUTING.md](.github/CONTRIBUTING.md)";
+        replace_once(&text, map, "")
     })?;
     let pages: Vec<_> = project
         .paths()
