@@ -123,6 +123,7 @@ pub fn build(root: &Path, programs: &Programs, target: Target) -> Result<PathBuf
     }
     let mut build = cargo::command();
     build
+        // The handler alone: no feature that only other members need is deployed.
         .args(["zigbuild", "--release", "--bin", "handler"])
         .args(["--target", &target.to_string()])
         .arg("--message-format=json-render-diagnostics")
