@@ -45,8 +45,8 @@ resource authentication 'Microsoft.Web/sites/config@2024-11-01' = {
         registration: {
           openIdIssuer: issuer
           clientId: clientId
-          // The setting holds no secret: by its name, the platform knows that the
-          // managed identity it names stands in for one.
+          // Not a secret: by the setting's name, the platform knows that its value is the
+          // client id of a managed identity, which replaces the secret.
           clientSecretSettingName: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
         }
         login: {

@@ -1,6 +1,5 @@
-// What differs from one Azure cloud to the next. Every other file takes these
-// values from here, so the trust that Entra is given and the settings that the
-// handler reads cannot disagree.
+// The values that differ between Azure clouds. Every other file takes them from
+// here, so that the trust configured in Entra and the handler's settings agree.
 //
 // Sources: "National clouds" and "Workload identity federation" (Microsoft Entra),
 // "Microsoft Graph national cloud deployments".
@@ -14,13 +13,13 @@ type Cloud = {
   @description('Root of Microsoft Graph, and the prefix of its scopes.')
   graphEndpoint: string
 
-  @description('Audience of a managed identity\'s token that stands in for a client secret.')
+  @description('Audience of a managed identity\'s token that replaces a client secret.')
   tokenExchangeAudience: string
 }
 
-// The keys are the values of the AZURE_CLOUD app setting. All but
-// AzureUSGovernmentDoD are also the values of environment().name: the DoD regions
-// belong to AzureUSGovernment and differ in Microsoft Graph only.
+// The keys are the values of the app setting AZURE_CLOUD. All except
+// AzureUSGovernmentDoD are also values of environment().name: the DoD regions
+// belong to AzureUSGovernment, and differ only in Microsoft Graph.
 @export()
 @description('The supported clouds by name.')
 var clouds = {
@@ -41,8 +40,8 @@ var clouds = {
     tokenExchangeAudience: 'api://AzureADTokenExchangeUSGov'
   }
   AzureChinaCloud: {
-    // environment() names login.chinacloudapi.cn here, but the issuer in a token
-    // of this cloud is login.partner.microsoftonline.cn.
+    // environment() returns login.chinacloudapi.cn, but the issuer in this cloud's
+    // tokens is login.partner.microsoftonline.cn.
     authority: 'https://login.partner.microsoftonline.cn'
     graphEndpoint: 'https://microsoftgraph.chinacloudapi.cn'
     tokenExchangeAudience: 'api://AzureADTokenExchangeChina'

@@ -1,16 +1,16 @@
-// The server's registration in Entra: the API that MCP clients ask tokens for, the
-// web app that users consent to, and the client that exchanges their tokens. It has
-// no secret: the managed identity proves it.
+// The server's registration in Entra: the API that MCP clients request tokens for,
+// the web app that users consent to, and the client that exchanges their tokens. It
+// has no secret: it authenticates with the managed identity.
 
 extension microsoftGraphV1
 
-@description('Key of the registration, by which later deployments find it again.')
+@description('Key of the registration, by which later deployments find it.')
 param uniqueName string
 
 @description('Name that users read when they consent.')
 param displayName string
 
-@description('Service management reference, for organizations that demand one.')
+@description('Service management reference, for organizations that require one.')
 param serviceManagementReference string?
 
 @description('Application ID URI, the prefix of the scope.')

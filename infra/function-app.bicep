@@ -75,8 +75,8 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
 resource site 'Microsoft.Web/sites@2024-11-01' = {
   name: name
   location: location
-  // By this tag, which no other resource may carry, azd finds where to deploy the
-  // service of azure.yaml.
+  // azd deploys the service of azure.yaml to the resource with this tag, which must
+  // be the only one.
   tags: union(tags, { 'azd-service-name': 'mcp' })
   kind: 'functionapp,linux'
   identity: {
@@ -89,7 +89,7 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
     serverFarmId: plan.id
     httpsOnly: true
     siteConfig: {
-      alwaysOn: false // Always-ready instances take its place on this plan.
+      alwaysOn: false // This plan has always-ready instances instead.
       minTlsVersion: '1.2'
     }
     functionAppConfig: {
@@ -103,7 +103,7 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
           }
         }
       }
-      // Any other version string is accepted too, and the app then never starts.
+      // Azure accepts other versions too, but then never starts the app.
       runtime: {
         name: 'custom'
         version: '1.0'
@@ -118,7 +118,7 @@ resource site 'Microsoft.Web/sites@2024-11-01' = {
     }
   }
 
-  // azd deploys with an Entra token, so no publishing password needs to work.
+  // azd deploys with an Entra token, so publishing passwords are not needed.
   resource ftpPassword 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
     properties: { allow: false }

@@ -1,5 +1,5 @@
-// The managed identity that the app runs as. It reaches storage and telemetry, and
-// stands in for the client secret of the Entra registration.
+// The managed identity of the app. It accesses storage and telemetry, and replaces
+// the client secret of the Entra registration.
 
 @description('Name of the managed identity.')
 param name string
@@ -19,8 +19,8 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
 @description('Resource id, by which the function app is given the identity.')
 output id string = identity.id
 
-@description('Client id, by which a program asks for a token of this identity.')
+@description('Client id, by which a program requests a token of this identity.')
 output clientId string = identity.properties.clientId
 
-@description('Object id, by which roles and the federated credential know the identity.')
+@description('Object id, which role assignments and the federated credential refer to.')
 output principalId string = identity.properties.principalId

@@ -21,7 +21,7 @@ param delegatedPermissions string = 'User.Read'
 @description('Application ID URI of the server in Entra. Default: api://<tenant id>/<function app name>.')
 param identifierUri string?
 
-@description('Service management reference of the Entra registration, for organizations that demand one.')
+@description('Service management reference of the Entra registration, for organizations that require one.')
 param serviceManagementReference string?
 
 @description('Cloud whose identity endpoints are used. Default: the cloud that is deployed to. Name AzureUSGovernmentDoD for a DoD tenant.')
@@ -36,7 +36,7 @@ param instanceMemoryMB int = 2048
 
 @minValue(1)
 @maxValue(1000)
-@description('Number of instances that the app may scale out to. Some regions demand at least 40.')
+@description('Number of instances that the app may scale out to. Some regions require at least 40.')
 param maximumInstanceCount int = 100
 
 @minValue(0)

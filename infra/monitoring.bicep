@@ -1,4 +1,4 @@
-// Logs and telemetry. They are accepted from Entra identities only.
+// Logs and telemetry, which only Entra identities may send.
 
 @description('Name of the Log Analytics workspace.')
 param logAnalyticsName string
@@ -41,7 +41,7 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
-// Despite its name, the role that lets the host send every kind of telemetry.
+// Despite its name, this role lets the host send every kind of telemetry.
 resource appSendsTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: applicationInsights
   name: guid(applicationInsights.id, appPrincipalId, monitoringMetricsPublisher)

@@ -1,5 +1,5 @@
-// The storage account of the Functions host, and who may use it. There are no
-// keys: every caller comes with an Entra token.
+// The storage account of the Functions host, and the role assignments for it. It
+// has no keys: every caller needs an Entra token.
 
 @description('Name of the storage account.')
 param name string
@@ -48,8 +48,8 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   }
 }
 
-// The host keeps its keys and leases in containers that it creates, and reads the
-// app package: Microsoft asks for Owner, since Contributor cannot do all of it.
+// The host creates containers for its keys and leases, and reads the app package.
+// Microsoft requires Owner: Contributor does not suffice for all of that.
 resource appOwnsBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: account
   name: guid(account.id, appPrincipalId, blobDataOwner)
@@ -71,8 +71,8 @@ resource appUsesQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Without keys, even the owner of the subscription cannot look at the data. A
-// debugging user looks, and changes nothing.
+// Without keys, not even the subscription's owner can read the data. A user who
+// debugs may read it, but not change it.
 resource userReadsBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (readerPrincipalId != null) {
   scope: account
   name: guid(account.id, readerPrincipalId ?? '', blobDataReader)

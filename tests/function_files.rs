@@ -1,11 +1,10 @@
-//! The files that the Functions host and Core Tools read, and the tools in the registry.
+//! The files that the Functions host and Core Tools read agree with the tools in the registry.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use function_app::AppFiles;
-use functions_mcp::host::function_json::function_json;
 
 /// The repository's root.
 fn root() -> &'static Path {
@@ -32,7 +31,7 @@ fn function_json_is_what_the_tools_definition_says() {
         let committed = fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(
             committed,
-            function_json(&tool).unwrap(),
+            tool.function_json().unwrap(),
             "run `cargo xtask functions`"
         );
     }

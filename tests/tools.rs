@@ -1,6 +1,6 @@
-//! The app's tools as a user calls them: an MCP client, Azure on this machine, the handler in between.
+//! Calls the app's tools as a user does: with an MCP client, through the sandbox and the handler.
 //!
-//! This file is the app's. Add a call for each tool of yours.
+//! This file is yours: add a call for each of your tools.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use rmcp::{
 use sandbox::{Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 
-/// A call, and the text of its answer.
+/// A call, and the expected text of its answer.
 struct Call {
     person: &'static str,
     tool: &'static str,
@@ -22,7 +22,7 @@ struct Call {
     answer: &'static str,
 }
 
-/// The calls. Those of a tool that the app has no more are left out.
+/// The calls. A call of a tool that the app no longer has is skipped.
 fn calls() -> Vec<Call> {
     vec![Call {
         person: "ada",
@@ -41,12 +41,12 @@ async fn every_call_is_answered_as_it_should_be() {
             println!("the app has no {}", call.tool);
             continue;
         }
-        let (is_error, text) = answer(&app, &call).await;
+        let (is_error, text) = call_tool(&app, &call).await;
         assert_eq!((is_error, text.as_str()), (false, call.answer));
     }
 }
 
-/// The app as in Azure.
+/// Starts the app in the sandbox, as in Azure.
 async fn start() -> Sandbox {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let options = SandboxOptions {
@@ -57,8 +57,8 @@ async fn start() -> Sandbox {
     Sandbox::start(options).await.unwrap()
 }
 
-/// What a tool answers: whether it is an error, and the text.
-async fn answer(app: &Sandbox, call: &Call) -> (bool, String) {
+/// Makes a call. Returns whether the answer is an error, and its text.
+async fn call_tool(app: &Sandbox, call: &Call) -> (bool, String) {
     let token = app.cloud().access_token(call.person).unwrap();
     let headers = [
         ("authorization", format!("Bearer {token}")),

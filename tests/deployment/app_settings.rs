@@ -1,6 +1,9 @@
-//! The handler's environment variables: each is set by somebody. An app may set others for its tools.
+//! The handler's environment variables: Bicep or the platform sets each required one. An app may set others for its
+//! tools.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use functions_mcp::names;
 
 use crate::bicep::{self, descendants};
 
@@ -13,7 +16,7 @@ const SET_BY_THE_PLATFORM: [&str; 5] = [
     "WEBSITE_HOSTNAME",
 ];
 
-/// Left to whoever wants another value than the handler's own.
+/// Set only to override the handler's default.
 const OPTIONAL: [&str; 6] = [
     "ACCEPT_ID_TOKENS",
     "ALLOWED_CLIENT_APPLICATIONS",
@@ -23,7 +26,7 @@ const OPTIONAL: [&str; 6] = [
     "TOOL_CALL_TIME_BUDGET_SECONDS",
 ];
 
-/// Settings that Flex Consumption does not have, and refuses or misreads.
+/// Settings that Flex Consumption does not support: it refuses or misreads them.
 const NOT_ON_FLEX_CONSUMPTION: [&str; 5] = [
     "FUNCTIONS_EXTENSION_VERSION",
     "FUNCTIONS_WORKER_RUNTIME",
@@ -32,7 +35,7 @@ const NOT_ON_FLEX_CONSUMPTION: [&str; 5] = [
     "WEBSITE_RUN_FROM_PACKAGE",
 ];
 
-/// Names and expressions of the settings that Bicep writes.
+/// The app settings in function-app.bicep: their names and their expressions.
 pub fn of_the_function_app() -> BTreeMap<String, String> {
     let file = bicep::file("function-app.bicep");
     let settings = file.resource("settings");
@@ -45,41 +48,20 @@ pub fn of_the_function_app() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The names in `src/settings.rs`.
-fn read_by_the_handler() -> BTreeSet<String> {
-    let source = crate::read("src/settings.rs");
-    let (_, names) = source.split_once("pub mod names {").unwrap();
-    let (names, _) = names.split_once("\n}").unwrap();
-    names
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("pub const ")?.split('"').nth(1))
-        .map(str::to_owned)
-        .collect()
-}
-
 #[test]
 fn what_the_handler_reads_is_what_bicep_writes_and_the_platform_sets() {
-    let read = read_by_the_handler();
     let written = of_the_function_app();
-    for name in &read {
+    for name in names::ALL {
         let is_set = written.contains_key(name)
-            || SET_BY_THE_PLATFORM.contains(&name.as_str())
-            || OPTIONAL.contains(&name.as_str());
+            || SET_BY_THE_PLATFORM.contains(&name)
+            || OPTIONAL.contains(&name);
         assert!(is_set, "nobody sets {name}");
     }
     for name in SET_BY_THE_PLATFORM {
         assert!(!written.contains_key(name), "the platform sets {name}");
     }
     for name in SET_BY_THE_PLATFORM.into_iter().chain(OPTIONAL) {
-        assert!(read.contains(name), "nobody reads {name}");
-    }
-}
-
-#[test]
-fn optional_settings_are_documented() {
-    let readme = crate::read("README.md");
-    for name in OPTIONAL {
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
+        assert!(names::ALL.contains(&name), "nobody reads {name}");
     }
 }
 
@@ -100,6 +82,6 @@ fn the_runtime_is_the_one_for_custom_handlers() {
     );
     let runtime = file.property(config, "runtime");
     assert_eq!(file.string(file.property(runtime, "name")), Some("custom"));
-    // Azure accepts others as well, and then never starts the app.
+    // Azure accepts other versions too, but then never starts the app.
     assert_eq!(file.string(file.property(runtime, "version")), Some("1.0"));
 }

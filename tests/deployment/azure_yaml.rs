@@ -1,4 +1,4 @@
-//! azure.yaml together with the infrastructure that azd deploys to.
+//! azure.yaml agrees with the infrastructure that azd deploys to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::bicep::{self, descendants};
 
-/// The part of azd's schema, version 1.0, that these tests read.
+/// The part of azd's schema 1.0 that these tests read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AzureYaml {
@@ -24,7 +24,7 @@ struct Service {
     hooks: BTreeMap<String, Value>,
 }
 
-/// A misspelt property is one too many.
+/// Rejects misspelt properties.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Hook {
@@ -45,7 +45,7 @@ fn azure_yaml() -> AzureYaml {
     serde_saphyr::from_str(&crate::read("azure.yaml")).unwrap()
 }
 
-/// The service that azd deploys from this folder, and its name. An app may have others.
+/// The name of the service that azd deploys from this folder, and the service. An app may have others.
 fn service() -> (String, Service) {
     let services = azure_yaml().services;
     let mut here = services
@@ -64,11 +64,11 @@ fn hook(hooks: &BTreeMap<String, Value>, name: &str) -> Hook {
 fn azd_knows_how_to_deploy_the_one_service() {
     let azure_yaml = azure_yaml();
     assert!(!azure_yaml.name.is_empty());
-    // The first with the language `custom`.
+    // The first version with the language `custom`.
     assert_eq!(azure_yaml.required_versions["azd"], ">= 1.20.0");
     let (_, service) = service();
     assert_eq!(service.language, "custom");
-    // It is taken from the current directory, so that must be the service's.
+    // azd resolves the path against the current directory, which must be the service's folder.
     assert_eq!(service.dist, "dist/mcp.zip");
 }
 
@@ -119,7 +119,7 @@ fn azd_finds_the_function_app_by_the_tag_of_the_service() {
 #[test]
 fn what_users_are_told_after_provisioning_comes_from_outputs() {
     let Hook { posix, windows } = hook(&azure_yaml().hooks, "postprovision");
-    // Without it, azd clears what they print.
+    // Without `interactive`, azd clears their output.
     assert!(posix.interactive && windows.interactive);
     assert_eq!(
         (posix.shell.as_str(), windows.shell.as_str()),

@@ -1,4 +1,4 @@
-//! The Bicep files, parsed with tree-sitter's grammar.
+//! Reads the Bicep files with tree-sitter's grammar.
 
 use std::{collections::BTreeSet, fs};
 
@@ -13,7 +13,7 @@ pub struct File {
     tree: Tree,
 }
 
-/// Something that a file declares: a parameter, an output, a module, …
+/// A declaration in a file: a parameter, an output, a module, …
 #[derive(Clone, Copy)]
 pub struct Declaration<'a> {
     pub name: &'a str,
@@ -39,7 +39,7 @@ pub fn file(name: &str) -> File {
 
 impl File {
     fn parse(name: &str, source: &str) -> Self {
-        // The grammar does not know this declaration yet. Empty lines keep the others in place.
+        // The grammar does not support this declaration yet. Empty lines preserve the line numbers.
         let known: Vec<_> = source
             .lines()
             .map(|line| {
@@ -67,7 +67,7 @@ impl File {
         self.tree.root_node()
     }
 
-    /// What the file says at a node.
+    /// The source text of a node.
     pub fn text(&self, node: Node<'_>) -> &str {
         &self.source[node.byte_range()]
     }
@@ -178,7 +178,7 @@ impl<'a> Declaration<'a> {
         children(self.node).pop().unwrap()
     }
 
-    /// What a resource or module is given.
+    /// The value of a property of a resource or module.
     #[track_caller]
     pub fn property(self, name: &str) -> Node<'a> {
         self.file.property(self.value(), name)

@@ -1,4 +1,4 @@
-//! The Bicep files by themselves: whatever can be known of them without a Bicep compiler.
+//! The checks of the Bicep files that need no Bicep compiler.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
-//! `.funcignore`: whoever packs this folder without `cargo xtask package` packs what Azure needs and nothing else.
+//! `.funcignore`: a package made without `cargo xtask package` contains what Azure needs and nothing else.
 //!
-//! Two readings of the file are in use. `func pack` and `func azure functionapp publish` have a parser of their own
+//! Programs read the file in two ways. `func pack` and `func azure functionapp publish` have a parser of their own
 //! (Azure/azure-functions-core-tools, `GitIgnoreParser.cs` and `FileSystemHelpers.GetLocalFiles`, 3ee97a6); other
 //! programs read it as git does.
 
@@ -15,7 +15,7 @@ use regex::Regex;
 
 use crate::root;
 
-/// Files that developers have beside those of the repository, and tools with names of any kind.
+/// Files that are not in the repository but may be in a developer's folder, and tools with unusual names.
 const OTHER_FILES: [&str; 19] = [
     ".azure/config.json",
     ".azure/dev/.env",
@@ -38,10 +38,10 @@ const OTHER_FILES: [&str; 19] = [
     "target/debug/handler",
 ];
 
-/// A rule that says to git what it should, and to Core Tools something else.
+/// Rules that git reads as intended and Core Tools do not.
 const FOLDERS_BY_STAR: &str = "*\n!/host.json\n!/handler\n!/handler.exe\n!*/\n!/*/function.json\n";
 
-/// The repository's files but for what tools made, and those above; relative, with `/`.
+/// The repository's files without generated ones, and [`OTHER_FILES`]; relative paths with `/`.
 fn files() -> BTreeSet<String> {
     let mut files: BTreeSet<_> = OTHER_FILES.map(str::to_owned).into();
     append(root(), &mut files);
@@ -49,10 +49,10 @@ fn files() -> BTreeSet<String> {
 }
 
 fn append(folder: &Path, files: &mut BTreeSet<String>) {
-    const MADE_BY_TOOLS: [&str; 5] = [".git", ".venv", "dist", "node_modules", "target"];
+    const GENERATED: [&str; 5] = [".git", ".venv", "dist", "node_modules", "target"];
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if MADE_BY_TOOLS.iter().any(|name| path.ends_with(name)) {
+        if GENERATED.iter().any(|name| path.ends_with(name)) {
             continue;
         }
         if path.is_dir() {
@@ -64,7 +64,7 @@ fn append(folder: &Path, files: &mut BTreeSet<String>) {
     }
 }
 
-/// What belongs in a package. A tool is a top-level folder with a function.json, whatever its name.
+/// The files that belong in a package. A tool is a top-level folder with a function.json, whatever its name.
 fn package(files: &BTreeSet<String>) -> BTreeSet<String> {
     let belongs = |file: &&String| match file.split_once('/') {
         None => ["host.json", "handler", "handler.exe"].contains(&file.as_str()),
@@ -73,9 +73,9 @@ fn package(files: &BTreeSet<String>) -> BTreeSet<String> {
     files.iter().filter(belongs).cloned().collect()
 }
 
-/// What `func` packs: what an exception matches, and what no other line matches. A line matches the beginning of a
-/// path, up to the end of a word; `*` stands for characters of one name, at least one, `**` for any; all else stands for
-/// itself. The order of the lines does not matter.
+/// The files that `func` packs: those that an exception matches, and those that no other line matches. A line matches
+/// the beginning of a path, up to a word boundary; `*` matches one or more characters of a name, `**` any characters;
+/// everything else is literal. The order of the lines does not matter.
 fn packed_by_func(funcignore: &str, files: &BTreeSet<String>) -> BTreeSet<String> {
     let lines = funcignore.lines().map(str::trim);
     let (exceptions, others): (Vec<_>, Vec<_>) = lines
@@ -92,7 +92,7 @@ fn packed_by_func(funcignore: &str, files: &BTreeSet<String>) -> BTreeSet<String
         Regex::new(&format!(r"^(?:{patterns})(?-u:\b)")).unwrap()
     };
     let (exceptions, others) = (matcher(&exceptions), matcher(&others));
-    // Left out whatever the file says.
+    // Never packed, whatever the file says.
     let never = |file: &str| {
         let folders = [".git", ".vscode"];
         let names = [
@@ -110,7 +110,7 @@ fn packed_by_func(funcignore: &str, files: &BTreeSet<String>) -> BTreeSet<String
     files.iter().filter(packed).cloned().collect()
 }
 
-/// What git would not ignore.
+/// The files that git does not ignore.
 fn packed_by_git(funcignore: &str, files: &BTreeSet<String>) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let tree = folder.path().join("tree");
@@ -128,7 +128,7 @@ fn packed_by_git(funcignore: &str, files: &BTreeSet<String>) -> BTreeSet<String>
     names.map(str::to_owned).collect()
 }
 
-/// What git says in this folder, whatever repository the test runs in.
+/// The output of git in this folder, whatever repository the test runs in.
 fn git(folder: &Path, arguments: &[PathBuf]) -> String {
     let mut git = Command::new("git");
     git.current_dir(folder).args(arguments);
@@ -154,7 +154,7 @@ fn who_reads_it_as_git_does_packs_the_same() {
     assert_eq!(packed, package(&files));
 }
 
-/// Core Tools 4.14.0 were seen to do so.
+/// Observed with Core Tools 4.14.0.
 #[test]
 fn to_core_tools_an_exception_for_folders_is_one_for_all_files_in_them() {
     let files = files();
@@ -166,7 +166,7 @@ fn to_core_tools_an_exception_for_folders_is_one_for_all_files_in_them() {
     assert!(packed.len() > files.len() / 2, "{}", packed.len());
 }
 
-/// The rule that Core Tools 4.14.0 and git were seen to read alike: it wants folders whose names end in `Tool`.
+/// Observed with Core Tools 4.14.0, which here agree with git. The rule includes folders whose names end with `Tool`.
 #[test]
 fn core_tools_match_a_name_by_its_end() {
     let funcignore =

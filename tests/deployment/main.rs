@@ -1,6 +1,6 @@
-//! What azd, Bicep and VS Code find in this repository: the parts agree with each other and with the handler.
+//! The files for azd, Bicep and VS Code agree with each other and with the handler.
 //!
-//! What an app adds of its own, such as settings, parameters, outputs, services and hooks, is none of these tests' concern.
+//! These tests ignore what an app adds of its own: settings, parameters, outputs, services, hooks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -28,18 +28,4 @@ fn read(path: &str) -> String {
         Ok(text) => text,
         Err(error) => panic!("{path}: {error}"),
     }
-}
-
-/// The cells of every row of every table in one of the repository's Markdown files.
-fn table_rows(path: &str) -> Vec<Vec<String>> {
-    read(path)
-        .lines()
-        .filter_map(|line| {
-            line.trim()
-                .strip_prefix('|')?
-                .strip_suffix('|')
-                .map(str::to_owned)
-        })
-        .map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect())
-        .collect()
 }

@@ -2,14 +2,14 @@
 
 use std::{fmt, time::Duration};
 
-/// Who can do something about a failure.
+/// Who must act after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// The user, or the MCP client on the user's behalf. Not a fault of the app.
+    /// The user, or the MCP client for them. The app is not at fault.
     User,
-    /// The people who run the app: a fault of its code or of its set-up.
+    /// The people who run the app: its code or its configuration is at fault.
     Operator,
-    /// Time: something else is down or busy.
+    /// No one: another service is down or busy, and a later call may succeed.
     Wait,
 }
 
@@ -25,20 +25,20 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that the user can do something about, or the MCP client on the user's behalf.
+    /// A failure that the user, or the MCP client for them, can resolve.
     ///
-    /// `class` is a word for the log, such as `out_of_stock`; `message` tells the user in a sentence or two what
+    /// `class` is its code in the log, such as `out_of_stock`; `message` tells the user in a sentence or two what
     /// happened and what to do.
     pub fn user(class: &'static str, message: impl Into<String>) -> Self {
         Self::new(class, Remedy::User, message)
     }
 
-    /// A failure that the people who run the app can do something about; see [`Self::user`] for the parameters.
+    /// A failure that the people who run the app can resolve; the parameters are those of [`Self::user`].
     pub fn operator(class: &'static str, message: impl Into<String>) -> Self {
         Self::new(class, Remedy::Operator, message)
     }
 
-    /// A failure that passes with time; see [`Self::user`] for the parameters.
+    /// A failure that passes with time; the parameters are those of [`Self::user`].
     pub fn wait(class: &'static str, message: impl Into<String>) -> Self {
         Self::new(class, Remedy::Wait, message)
     }
@@ -65,12 +65,12 @@ impl Failure {
         self
     }
 
-    /// The kind of failure, for the log.
+    /// The failure's code in the log.
     pub fn class(&self) -> &'static str {
         self.class
     }
 
-    /// Who can do something about it.
+    /// Who must act.
     pub fn remedy(&self) -> Remedy {
         self.remedy
     }
@@ -102,9 +102,9 @@ pub(crate) fn busy_message(service: &str, retry_after: Option<Duration>) -> Stri
     }
 }
 
-/// A word of another's for the log, such as a code or an id: cut to a length that any of those has, and without
-/// what could forge a line or a field.
-pub(crate) fn word(text: &str) -> String {
+/// `text` of another party, such as a code or an id, made safe for the log: cut to 80 characters, and without those
+/// that could forge a line or a field.
+pub(crate) fn sanitized(text: &str) -> String {
     let is_harmless = |c: &char| c.is_ascii_graphic() && !matches!(c, '"' | '\\');
     text.chars().filter(is_harmless).take(80).collect()
 }

@@ -18,11 +18,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     credential::{CallCredential, Error as CredentialError},
-    failure::{Failure, busy_message, word},
-    http::{self, CallBudget, Reply, SendError},
+    endpoint::Origin,
+    failure::{Failure, busy_message, sanitized},
+    http::{Http, Reply, SendError},
 };
 
-/// What Microsoft Graph is called to users.
+/// Microsoft Graph's name in messages to users.
 const SERVICE: &str = "Microsoft Graph";
 
 /// Base64 with or without padding: Microsoft's services differ.
@@ -33,10 +34,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Microsoft Graph for one tool call.
 #[derive(Debug)]
-pub struct GraphClient {
-    root: Url,
+pub struct Graph {
+    origin: Origin,
     credential: Arc<CallCredential>,
-    budget: Arc<CallBudget>,
+    http: Http,
 }
 
 /// A user, as `GET /me` gives it. Source: <https://learn.microsoft.com/graph/api/resources/user>.
@@ -74,12 +75,12 @@ struct ErrorObject {
     code: String,
 }
 
-impl GraphClient {
-    pub(crate) fn new(root: Url, credential: Arc<CallCredential>, budget: Arc<CallBudget>) -> Self {
+impl Graph {
+    pub(crate) fn new(origin: Origin, credential: Arc<CallCredential>, http: Http) -> Self {
         Self {
-            root,
+            origin,
             credential,
-            budget,
+            http,
         }
     }
 
@@ -93,7 +94,8 @@ impl GraphClient {
     ///
     /// Segments and values may come from a model: they are encoded, so none of them leads elsewhere, and a segment that
     /// names nothing (`.`, `..` or nothing at all) is refused. Words that Microsoft Graph reserves, such as `$count`,
-    /// `$value` and `delta`, are names like others. For text within a `$filter`, see [`string_literal`].
+    /// `$value` and `delta`, are names like others. For text within a `$filter`, see
+    /// [`string_literal`](Self::string_literal).
     ///
     /// When Microsoft Graph does not accept the token, perhaps any more (continuous access evaluation), it is exchanged
     /// once more. When Microsoft Graph has asked the user to wait, it is not called before.
@@ -102,11 +104,11 @@ impl GraphClient {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<T, Failure> {
-        let url = resource(&self.root, path, query)?;
-        let scope = format!("{}.default", self.root);
+        let url = resource_url(&self.origin, path, query)?;
+        let scope = format!("{}/.default", self.origin);
         if let Some(wait) = self.credential.remaining_wait(SERVICE).await {
             return Err(
-                unavailable(Some(wait)).with_detail("Microsoft Graph: asked to be left alone")
+                unavailable(Some(wait)).with_detail("Microsoft Graph: has asked this user to wait")
             );
         }
         let token = self.credential.token(&[&scope]).await?;
@@ -132,9 +134,23 @@ impl GraphClient {
             if let Some(wait) = reply.throttled_for() {
                 self.credential.note_wait(SERVICE, wait).await;
             }
-            return Err(failure(&reply));
+            return Err(read_failure(&reply));
         }
         serde_json::from_slice(&reply.body).map_err(|_| unreadable(&reply))
+    }
+
+    /// `text` as a string in an expression such as `$filter`: between single quotes, those in it doubled. So text of a
+    /// model's stays text, and does not become a part of the expression.
+    ///
+    /// Source: <https://learn.microsoft.com/graph/query-parameters#escaping-single-quotes>.
+    ///
+    /// ```
+    /// # use functions_mcp::Graph;
+    /// let filter = format!("startswith(displayName,{})", Graph::string_literal("O'Neil"));
+    /// assert_eq!(filter, "startswith(displayName,'O''Neil')");
+    /// ```
+    pub fn string_literal(text: &str) -> String {
+        format!("'{}'", text.replace('\'', "''"))
     }
 
     async fn send(&self, url: Url, token: &AccessToken) -> Result<Reply, Failure> {
@@ -143,12 +159,10 @@ impl GraphClient {
             .map_err(|_| CredentialError::unexpected("the token is not a header value"))?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
-        http::send(request, &self.budget)
-            .await
-            .map_err(|error| match error {
-                SendError::Insecure => CredentialError::not_sent("Microsoft Graph", error).into(),
-                _ => unavailable(None).with_detail(format_args!("Microsoft Graph: {error}")),
-            })
+        self.http.send(request).await.map_err(|error| match error {
+            SendError::Insecure => CredentialError::not_sent("Microsoft Graph", error).into(),
+            _ => unavailable(None).with_detail(format_args!("Microsoft Graph: {error}")),
+        })
     }
 }
 
@@ -169,7 +183,7 @@ fn claims_challenge(reply: &Reply) -> Option<String> {
     })
 }
 
-fn failure(reply: &Reply) -> Failure {
+fn read_failure(reply: &Reply) -> Failure {
     let code = serde_json::from_slice::<ErrorBody>(&reply.body)
         .unwrap_or_default()
         .error
@@ -199,7 +213,7 @@ fn failure(reply: &Reply) -> Failure {
     failure.with_detail(format_args!(
         "Microsoft Graph: status {}, code {}, request-id {}",
         reply.status.as_u16(),
-        word(&code),
+        sanitized(&code),
         request_id(&reply.headers),
     ))
 }
@@ -220,21 +234,7 @@ fn unreadable(reply: &Reply) -> Failure {
     ))
 }
 
-/// `text` as a string in an expression such as `$filter`: between single quotes, those in it doubled. So text of a
-/// model's stays text, and does not become a part of the expression.
-///
-/// Source: <https://learn.microsoft.com/graph/query-parameters#escaping-single-quotes>.
-///
-/// ```
-/// # use functions_mcp::graph::string_literal;
-/// let filter = format!("startswith(displayName,{})", string_literal("O'Neil"));
-/// assert_eq!(filter, "startswith(displayName,'O''Neil')");
-/// ```
-pub fn string_literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-fn resource(root: &Url, path: &[&str], query: &[(&str, &str)]) -> Result<Url, Failure> {
+fn resource_url(origin: &Origin, path: &[&str], query: &[(&str, &str)]) -> Result<Url, Failure> {
     // URLs hold neither tabs nor line ends: what is left without them is what leads somewhere.
     let path: Vec<String> = path
         .iter()
@@ -246,7 +246,7 @@ fn resource(root: &Url, path: &[&str], query: &[(&str, &str)]) -> Result<Url, Fa
     {
         return Err(names_nothing(segment));
     }
-    let mut url = root.clone();
+    let mut url = origin.url("/");
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(path);
     }
@@ -265,9 +265,11 @@ fn names_nothing(segment: &str) -> Failure {
 
 fn request_id(headers: &HeaderMap) -> String {
     let id = headers.get("request-id").and_then(|id| id.to_str().ok());
-    word(id.unwrap_or("unknown"))
+    sanitized(id.unwrap_or("unknown"))
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_segment_or_value_leads_nowhere_else() {
-        let root = Url::parse("https://graph.microsoft.com/").unwrap();
+        let root = "https://graph.microsoft.com/".parse().unwrap();
         for (segment, url) in [
             ("a b", "https://graph.microsoft.com/v1.0/me/a%20b"),
             (
@@ -320,9 +322,9 @@ mod tests {
             ("?a=b#c", "https://graph.microsoft.com/v1.0/me/%3Fa=b%23c"),
         ] {
             let path = ["v1.0", "me", segment];
-            assert_eq!(resource(&root, &path, &[]).unwrap().as_str(), url);
+            assert_eq!(resource_url(&root, &path, &[]).unwrap().as_str(), url);
         }
-        let url = resource(&root, &["v1.0"], &[("$select", "a&$top=1")]).unwrap();
+        let url = resource_url(&root, &["v1.0"], &[("$select", "a&$top=1")]).unwrap();
         assert_eq!(
             url.as_str(),
             "https://graph.microsoft.com/v1.0?%24select=a%26%24top%3D1"
@@ -331,13 +333,13 @@ mod tests {
 
     #[test]
     fn a_segment_that_names_nothing_is_the_arguments_fault() {
-        let root = Url::parse("https://graph.microsoft.com/").unwrap();
+        let root = "https://graph.microsoft.com/".parse().unwrap();
         for segment in ["", ".", "..", "\t..\n", "\r\n", ".\t."] {
             for path in [
                 &["v1.0", "users", segment, "messages"],
                 &["v1.0", "me", "messages", segment],
             ] {
-                let failure = resource(&root, path, &[]).unwrap_err();
+                let failure = resource_url(&root, path, &[]).unwrap_err();
                 assert_eq!(failure.class(), "invalid_arguments", "{segment:?}");
                 assert_eq!(failure.remedy(), Remedy::User);
             }
@@ -352,7 +354,7 @@ mod tests {
             ("' or 1 eq 1 or '", "''' or 1 eq 1 or '''"),
             ("", "''"),
         ] {
-            assert_eq!(string_literal(text), literal);
+            assert_eq!(Graph::string_literal(text), literal);
         }
     }
 
@@ -362,110 +364,5 @@ mod tests {
             serde_json::from_str(r#"{"mail":null,"userPrincipalName":"grace@contoso.example"}"#)
                 .unwrap();
         assert_eq!(user.email(), Some("grace@contoso.example"));
-    }
-}
-
-#[cfg(test)]
-mod properties {
-    use proptest::{collection::vec, prelude::*, sample::select};
-    use serde_json::Value;
-
-    use super::*;
-
-    fn unauthorized(challenge: &[u8]) -> Option<Reply> {
-        let challenge = HeaderValue::from_bytes(challenge).ok()?;
-        Some(Reply {
-            status: StatusCode::UNAUTHORIZED,
-            headers: HeaderMap::from_iter([(WWW_AUTHENTICATE, challenge)]),
-            body: Vec::new(),
-        })
-    }
-
-    /// What may stand in a challenge, in no order.
-    fn challenge() -> impl Strategy<Value = String> {
-        let piece = prop_oneof![
-            Just("Bearer ".to_owned()),
-            Just("insufficient_claims".to_owned()),
-            Just("claims=\"".to_owned()),
-            Just("\"".to_owned()),
-            Just(", ".to_owned()),
-            "[A-Za-z0-9+/=]{0,40}",
-        ];
-        vec(piece, 0..12).prop_map(|pieces| pieces.concat())
-    }
-
-    /// A segment of a path, made of what means something in URLs.
-    fn segment() -> impl Strategy<Value = String> {
-        const SPECIAL: [&str; 10] = ["a", ".", "..", "/", "\\", "%2e", "?", "#", "\t", "\n"];
-        prop_oneof![
-            vec(select(&SPECIAL[..]), 0..4).prop_map(|pieces| pieces.concat()),
-            vec(any::<char>(), 0..20).prop_map(String::from_iter),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn a_challenge_of_any_bytes_is_survived(challenge in vec(any::<u8>(), 0..200)) {
-            let _ = unauthorized(&challenge).map(|reply| claims_challenge(&reply));
-        }
-
-        #[test]
-        fn a_challenge_of_any_form_is_survived(challenge in challenge()) {
-            let _ = unauthorized(challenge.as_bytes()).map(|reply| claims_challenge(&reply));
-        }
-
-        #[test]
-        fn claims_are_read_as_they_were_sent(claims in "\\PC{0,200}", realm in "[ -!#-~]{0,20}") {
-            for encoded in [BASE64.encode(&claims), BASE64.encode(&claims).replace('=', "")] {
-                let challenge =
-                    format!("Bearer realm=\"{realm}\", error=\"insufficient_claims\", claims=\"{encoded}\"");
-                let read = unauthorized(challenge.as_bytes()).and_then(|reply| claims_challenge(&reply));
-                prop_assert_eq!(read.as_deref(), Some(claims.as_str()));
-            }
-        }
-
-        #[test]
-        fn a_segment_and_a_value_of_any_text_stay_what_they_are(
-            segments in vec(segment(), 0..4),
-            key in "\\PC{1,10}",
-            value in vec(any::<char>(), 0..20).prop_map(String::from_iter),
-        ) {
-            let root = Url::parse("https://graph.microsoft.com/").unwrap();
-            let mut path = vec!["v1.0", "users"];
-            path.extend(segments.iter().map(String::as_str));
-            let is_name = |segment: &&str| {
-                !matches!(segment.replace(['\t', '\n', '\r'], "").as_str(), "" | "." | "..")
-            };
-            let all_are_names = path.iter().all(is_name);
-            let url = match resource(&root, &path, &[(&key, &value)]) {
-                Ok(url) => url,
-                Err(failure) => {
-                    prop_assert!(!all_are_names, "{:?}: {}", path, failure);
-                    return Ok(());
-                }
-            };
-
-            prop_assert!(all_are_names, "{:?}: {}", path, url);
-            prop_assert_eq!(url.origin(), root.origin());
-            prop_assert!(url.path().starts_with("/v1.0/users"), "{}", url);
-            prop_assert!(url.fragment().is_none(), "{}", url);
-            prop_assert_eq!(url.path_segments().map(Iterator::count), Some(path.len()), "{}", url);
-            prop_assert_eq!(Vec::from_iter(url.query_pairs()), [(key.into(), value.into())]);
-        }
-
-        #[test]
-        fn an_error_body_of_any_bytes_is_one_short_line_in_the_log(
-            status in 400..600_u16,
-            code in vec(any::<char>(), 0..200),
-            body in vec(any::<u8>(), 0..200),
-        ) {
-            let code = Value::from(String::from_iter(code));
-            for body in [body, format!("{{\"error\":{{\"code\":{code}}}}}").into_bytes()] {
-                let status = StatusCode::from_u16(status)?;
-                let failure = failure(&Reply { status, headers: HeaderMap::new(), body });
-                let detail = failure.detail().unwrap_or_default();
-                prop_assert!(detail.len() < 2048 && !detail.contains(char::is_control), "{}", detail);
-            }
-        }
     }
 }

@@ -1,15 +1,17 @@
-//! Who may call a local run, whose tools act as the developer: programs of this machine.
+//! The callers of a local run, whose tools act as the developer: programs on this machine only.
 //!
-//! Nobody signs in to a local run. Core Tools up to 4.13 listen on all of the machine's addresses, and all versions
-//! answer under any name, so a web page that has pointed its own name at this machine (DNS rebinding) could call the
-//! tools as the developer. The [MCP specification](https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#security-warning)
-//! demands that local servers look at `Origin`; `Host` gives away the names.
+//! A local run has no sign-in. Core Tools up to 4.13 listen on all of the machine's addresses, and all versions accept
+//! any `Host`, so a web page whose own name resolves to this machine (DNS rebinding) could call the tools as the
+//! developer. The [MCP specification][warning] demands that local servers check `Origin`; `Host` reveals a foreign
+//! name.
+//!
+//! [warning]: https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#security-warning
 
 use reqwest::Url;
 
 use crate::{
-    failure::{Failure, word},
-    host::invocation::Headers,
+    failure::{Failure, sanitized},
+    headers::Headers,
     loopback::{host_name, is_loopback},
 };
 
@@ -34,7 +36,7 @@ impl std::str::FromStr for FurtherHosts {
     }
 }
 
-/// Whether `text` is a name or an address and nothing else. There are no wildcards: a name says whom to trust.
+/// Whether `text` is a name or an address and nothing else. Wildcards are not allowed: each trusted host is named.
 fn is_host(text: &str) -> bool {
     let url = Url::parse(&format!("http://{text}/"));
     let host = url.as_ref().ok().and_then(Url::host_str);
@@ -42,8 +44,8 @@ fn is_host(text: &str) -> bool {
 }
 
 impl FurtherHosts {
-    /// Refuses a call, by the `headers` of the client's request, that was not sent to this machine or that a foreign web
-    /// page sent.
+    /// Refuses a call, by the `headers` of the client's request, that was not sent to this machine or that a foreign
+    /// web page sent.
     pub fn admit(&self, headers: &Headers<'_>) -> Result<(), Failure> {
         let host = headers.get("Host").ok().flatten().unwrap_or_default();
         if !self.is_ours(host) {
@@ -76,7 +78,7 @@ fn foreign(how: &str, whom: &str) -> Failure {
         "The tools of this local run act as its developer, so it takes calls from this machine only; this one {how} \
          {:?}. If that is you, add the host name to DEVELOPMENT_ALLOWED_HOSTS in local.settings.json and start the \
          app again.",
-        word(whom),
+        sanitized(whom),
     );
     Failure::operator("foreign_caller", message).with_action(
         "if the call was yours, add its host name to DEVELOPMENT_ALLOWED_HOSTS; otherwise a web page or another machine tries to act as you",

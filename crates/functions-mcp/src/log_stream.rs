@@ -1,11 +1,11 @@
-//! A stream of log lines that holds nobody up.
+//! A stream of log lines whose writers never wait.
 //!
 //! Standard output and standard error are pipes to the Functions host. While the host does not read one, a write to
-//! it waits, and whoever logs waits with it. So a thread of its own writes the lines, from a queue of bounded length;
+//! it blocks, and so would the code that logs. So a thread of its own writes the lines, from a queue of bounded length;
 //! lines that find the queue full are dropped and counted, and the count is a line of the log.
 //!
-//! Not `tracing-appender`, which has such a queue: it tells nobody what it dropped, and when the program ends while
-//! its queue is full, it prints to the very stream that nobody reads.
+//! `tracing-appender` has such a queue too, but it does not report what it dropped, and when the program ends while
+//! its queue is full, it prints to the stream that is not being read.
 
 use std::{
     io::{self, Write},
@@ -19,12 +19,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many lines wait at most; the busiest app writes as many in about a second.
+/// The most lines that wait; the busiest app writes as many in about a second.
 const CAPACITY: usize = 4096;
-/// Between two writes, so that a busy app pays for one write and one wake-up for many lines.
+/// The pause between two writes, so that a busy app pays for one write and one wake-up for many lines.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Where lines go. Each write is a whole line, or several.
+/// The destination of log lines. Each write is one or more whole lines.
 #[derive(Debug)]
 pub struct LogStream {
     queue: SyncSender<Message>,
@@ -78,7 +78,7 @@ impl Write for &LogStream {
     }
 }
 
-/// Errors are nobody's business here: there is no other place to tell them.
+/// Errors are ignored: there is no other place to report them.
 fn write_all(messages: &Receiver<Message>, mut stream: impl Write, dropped: &AtomicUsize) {
     let mut lines = Vec::new();
     let mut waiting = Vec::new();

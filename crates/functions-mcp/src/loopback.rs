@@ -1,4 +1,4 @@
-//! Which hosts are this machine itself.
+//! The hosts that are this machine itself.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ pub fn is_loopback(host: &str) -> bool {
         || address(host).is_some_and(|address| address.is_loopback())
 }
 
-/// The address that `host` is, unless it is a name.
+/// The IP address in `host`; `None` for a name.
 pub fn address(host: &str) -> Option<IpAddr> {
     let inside_brackets = host
         .strip_prefix('[')

@@ -1,16 +1,16 @@
-//! The program: settings, log and server, and what the Functions host learns from the exit code.
+//! The program: settings, log, server, and the exit code that the Functions host acts on.
 
 use std::process::ExitCode;
 
 use crate::{server, settings::Settings, telemetry, tool::Registry};
 
-/// Asks the Functions host to start this program again, at once and without counting it as a failure.
+/// The exit code that makes the Functions host start this program again, at once and without counting a failure.
 ///
 /// After exit code 0 the host fails every call for ever, and other codes are counted: the third within 30 minutes ends
-/// the host. Never for a start that fails: the host would start it again without end.
+/// the host. A start that fails must not exit with it: the host would start the program again without end.
 const START_AGAIN: u8 = 200;
 
-/// Serves these tools until the Functions host ends the program: all of an app's `main`.
+/// Serves `tools` until the Functions host ends the program. It is the whole of an app's `main`.
 pub fn run(tools: Registry) -> ExitCode {
     actix_web::rt::System::new().block_on(serve(tools))
 }
@@ -20,7 +20,7 @@ async fn serve(tools: Registry) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return cannot_start(&error),
     };
-    let _log = match telemetry::init(settings.log_level) {
+    let _log = match telemetry::init(settings.log_level, tools.crates()) {
         Ok(log) => log,
         Err(error) => return cannot_start(&error),
     };

@@ -19,34 +19,36 @@ use futures_util::FutureExt;
 use crate::{
     credential::CredentialSource,
     failure::{Failure, Remedy},
-    graph::GraphClient,
+    graph::Graph,
     host::{
         call_bodies::CallBodies,
         envelope::{InvocationResponse, TriggerValue},
-        invocation::ToolInvocation,
+        invocation::{Arguments, ToolInvocation},
         only_the_host::{forbidden, is_from_the_host, is_json, unsupported_media_type},
         result::CallToolResult,
     },
-    http::{self, CallBudget},
-    settings::{Identity, Settings},
-    tool::{Registry, ToolContext},
+    http::{Http, HttpClients},
+    identity::Identity,
+    settings::Settings,
+    tool::{Answer, Registry, ToolContext},
 };
 
-/// Longer than the host keeps an idle connection (one minute), so that it is never cut while the host sends.
+/// How long an idle connection stays open: longer than the host keeps one (one minute), so that none is closed while
+/// the host sends.
 ///
-/// It holds for a connection on which the host has sent nothing yet as well: .NET opens some in advance, and keeps them
-/// like any other.
+/// A connection on which the host has sent nothing yet counts as well: .NET opens some in advance.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
-/// How long calls in flight may go on when the process is told to end. New calls fail meanwhile, since nobody listens.
+/// How long calls in flight may go on after SIGTERM. New connections are refused meanwhile.
 const SHUTDOWN_GRACE_SECONDS: u64 = 5;
 
-/// What all calls share.
+/// The state that all calls share.
 struct Handler {
     settings: Settings,
     tools: Registry,
     credentials: CredentialSource,
     bodies: CallBodies,
+    http: HttpClients,
 }
 
 /// Serves `tools` until the process is told to end.
@@ -55,10 +57,11 @@ struct Handler {
 pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
     let port = settings.port;
     let handler = web::Data::new(Handler {
-        credentials: CredentialSource::new(&settings),
+        credentials: CredentialSource::new(&settings.identity),
         settings,
         tools,
         bodies: CallBodies::new(),
+        http: HttpClients::lazy(),
     });
     let server = HttpServer::new(move || {
         let for_the_host = web::scope("")
@@ -72,7 +75,7 @@ pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
             .default_service(web::to(forbidden))
     })
     .keep_alive(KEEP_ALIVE)
-    // The end of a large answer need not wait until the host has acknowledged what came before.
+    // Without it, the end of a large answer waits until the host has acknowledged the rest.
     .tcp_nodelay(true)
     .client_request_timeout(KEEP_ALIVE)
     .shutdown_timeout(SHUTDOWN_GRACE_SECONDS)
@@ -81,10 +84,10 @@ pub async fn run(settings: Settings, tools: Registry) -> std::io::Result<()> {
     server.await
 }
 
-/// Tells the host that calls may come, and prepares for the first.
-async fn ready() -> HttpResponse {
+/// Answers the host's probe, and prepares for the first call.
+async fn ready(handler: web::Data<Handler>) -> HttpResponse {
     // Not at the start: on few cores, it would delay the host's first probe.
-    tokio::task::spawn_blocking(http::warm_up);
+    tokio::task::spawn_blocking(move || handler.http.warm_up());
     HttpResponse::Ok().finish()
 }
 
@@ -96,13 +99,13 @@ async fn invoke(
 ) -> HttpResponse {
     let started = Instant::now();
     let invocation_id = invocation_id(&request);
-    let budget = Arc::new(CallBudget::new(handler.settings.call_budget));
+    let http = handler.http.for_call(handler.settings.call_budget);
 
     let length = content_length(&request);
-    let call = handler.call(&function, invocation_id, payload, length, &budget);
-    // The tool is a guest: its panic must not take the host's connection with it.
+    let call = handler.call(&function, invocation_id, payload, length, &http);
+    // A panic of the tool must not end the host's connection.
     let call = AssertUnwindSafe(call).catch_unwind();
-    let outcome = match tokio::time::timeout(budget.remaining(), call).await {
+    let outcome = match tokio::time::timeout(http.remaining(), call).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(panicked()),
         Err(_) => Err(timed_out(handler.settings.call_budget)),
@@ -113,10 +116,12 @@ async fn invoke(
         invocation_id,
         &outcome,
         started.elapsed(),
-        budget.requests(),
+        http.requests(),
     );
-    let result =
-        outcome.unwrap_or_else(|failure| CallToolResult::failure(failure.message().to_owned()));
+    let result = match outcome {
+        Ok(answer) => CallToolResult::success(answer),
+        Err(failure) => CallToolResult::failure(failure.message().to_owned()),
+    };
     match result.to_return_value() {
         Ok(return_value) => HttpResponse::Ok().json(InvocationResponse::returning(return_value)),
         Err(_) => HttpResponse::Ok()
@@ -132,14 +137,14 @@ impl Handler {
         invocation_id: &str,
         payload: web::Payload,
         length: Option<usize>,
-        budget: &Arc<CallBudget>,
-    ) -> Result<CallToolResult, Failure> {
+        http: &Http,
+    ) -> Result<Answer, Failure> {
         let tool = self
             .tools
             .find(function)
             .ok_or_else(|| unknown_tool(function))?;
-        // Whoever has waited for half of its time needs the other half for the call itself.
-        let patience = budget.remaining() / 2;
+        // A call that has waited for half of its time needs the other half for itself.
+        let patience = http.remaining() / 2;
         let (body, mut memory) = self.bodies.read(payload, length, patience).await?;
         let value = TriggerValue::from_body(body).map_err(invalid_request)?;
         memory.shrink_to_decoded(value.json().len());
@@ -150,13 +155,13 @@ impl Handler {
         }
         let credential = self
             .credentials
-            .for_call(invocation.headers(), budget)
+            .for_call(invocation.headers(), http)
             .await?;
         let credential = Arc::new(credential);
-        let graph = GraphClient::new(
+        let graph = Graph::new(
             self.settings.graph.clone(),
             credential.clone(),
-            budget.clone(),
+            http.clone(),
         );
         let context = ToolContext {
             invocation_id: invocation_id.to_owned(),
@@ -164,7 +169,8 @@ impl Handler {
             credential,
             graph,
         };
-        tool.call(invocation.arguments, &context).await
+        let arguments = invocation.arguments.map_or("{}", Arguments::json);
+        tool.call(arguments, &context).await
     }
 }
 
@@ -178,11 +184,11 @@ fn content_length(request: &HttpRequest) -> Option<usize> {
     header.to_str().ok()?.parse().ok()
 }
 
-/// One line per invocation, to stderr only where the operator must act.
+/// Logs one line per invocation, on standard error only where the operator must act.
 fn log(
     tool: &str,
     invocation_id: &str,
-    outcome: &Result<CallToolResult, Failure>,
+    outcome: &Result<Answer, Failure>,
     duration: Duration,
     outbound_calls: u32,
 ) {

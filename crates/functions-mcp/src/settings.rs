@@ -1,17 +1,16 @@
 //! Every environment variable that the handler reads, parsed once.
 //!
 //! The Functions host, App Service and the deployment set them; nothing else configures the handler.
-//! A value that is needed and missing, or that cannot be understood, stops the start with its name.
+//! A required variable that is missing, or one that cannot be parsed, ends the start with an error that names it.
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use reqwest::Url;
 use tracing::Level;
 
 use crate::{
     cloud::Cloud,
-    http::{IdentityEndpoint, is_confidential},
-    local_run::FurtherHosts,
+    endpoint::Origin,
+    identity::{CallerIdentity, Identity},
     loopback::{address, host_name, is_loopback},
 };
 
@@ -27,18 +26,20 @@ pub mod names {
     pub const MANAGED_IDENTITY_CLIENT_ID: &str = "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID";
     /// Comma-separated ids of the tenants whose users may call.
     pub const ALLOWED_TENANTS: &str = "WEBSITE_AUTH_AAD_ALLOWED_TENANTS";
-    /// Comma-separated client ids of the MCP clients that may call. Optional: any that App Service Authentication lets in.
+    /// Comma-separated client ids of the MCP clients that may call. Optional: any that App Service Authentication lets
+    /// in.
     ///
-    /// App Service keeps its own list, `allowedApplications`, in the authentication settings and tells nobody of it.
+    /// App Service has a list of its own, `allowedApplications`, in the authentication settings, which the app cannot
+    /// read.
     pub const ALLOWED_CLIENTS: &str = "ALLOWED_CLIENT_APPLICATIONS";
-    /// `true` if a browser session's id token (`X-MS-TOKEN-AAD-ID-TOKEN`) proves the caller like an access token. Optional:
-    /// `false`, since id tokens are not meant for APIs.
+    /// `true` if a browser session's id token (`X-MS-TOKEN-AAD-ID-TOKEN`) proves the caller like an access token.
+    /// Optional: `false`, since id tokens are not meant for APIs.
     pub const ACCEPT_ID_TOKENS: &str = "ACCEPT_ID_TOKENS";
     /// `<identifier URI>/<scope>`: what MCP clients ask a token for. Optional: `api://<client id>/user_impersonation`.
     ///
     /// Such as `api://<client id>/user_impersonation` or, for an identifier URI that is the endpoint's own,
-    /// `https://<host>/runtime/webhooks/mcp/user_impersonation`. Of several, the first is what a caller's token must hold;
-    /// those of the same scope under other identifier URIs add these to the audiences.
+    /// `https://<host>/runtime/webhooks/mcp/user_impersonation`. Of several, the first is what a caller's token must
+    /// hold; those of the same scope under other identifier URIs add these to the audiences.
     pub const DEFAULT_SCOPES: &str = "WEBSITE_AUTH_PRM_DEFAULT_WITH_SCOPES";
     /// Audience of the managed identity's assertion. Optional: the cloud's.
     pub const TOKEN_EXCHANGE_AUDIENCE: &str = "TokenExchangeAudience";
@@ -60,11 +61,33 @@ pub mod names {
     pub const CALL_BUDGET: &str = "TOOL_CALL_TIME_BUDGET_SECONDS";
     /// What this program logs: `error`, `warn`, `info` (default), `debug`, `trace`.
     pub const LOG_LEVEL: &str = "RUST_LOG";
+
+    /// All names.
+    pub const ALL: [&str; 18] = [
+        PORT,
+        ENVIRONMENT,
+        CLIENT_ID,
+        MANAGED_IDENTITY_CLIENT_ID,
+        ALLOWED_TENANTS,
+        ALLOWED_CLIENTS,
+        ACCEPT_ID_TOKENS,
+        DEFAULT_SCOPES,
+        TOKEN_EXCHANGE_AUDIENCE,
+        HOSTNAME,
+        IDENTITY_ENDPOINT,
+        CLOUD,
+        AUTHORITY_HOST,
+        GRAPH_ENDPOINT,
+        DEVELOPER_TENANT,
+        DEVELOPMENT_ALLOWED_HOSTS,
+        CALL_BUDGET,
+        LOG_LEVEL,
+    ];
 }
 
 const DEFAULT_CALL_BUDGET: Duration = Duration::from_secs(20);
 const DEFAULT_SCOPE: &str = "user_impersonation";
-/// Where the Functions host's MCP extension is reached.
+/// The path of the Functions host's MCP endpoint.
 const MCP_ENDPOINT: &str = "/runtime/webhooks/mcp";
 
 /// The handler's settings.
@@ -74,105 +97,15 @@ pub struct Settings {
     pub port: u16,
     /// The identity that tools act as.
     pub identity: Identity,
-    /// Microsoft Graph's root.
-    pub graph: Url,
+    /// Microsoft Graph.
+    pub graph: Origin,
     /// How long one tool call may take.
     pub call_budget: Duration,
     /// The least severe level to log.
     pub log_level: Level,
 }
 
-/// The identity that tools act as.
-#[derive(Clone, Debug)]
-pub enum Identity {
-    /// As the developer who is signed in to a command-line tool.
-    Developer {
-        /// The tenant to ask a token of; `None` for the tool's default.
-        tenant: Option<TenantId>,
-        /// Under which names it may be called, besides this machine's own.
-        further_hosts: FurtherHosts,
-    },
-    /// As the user who called the tool.
-    Caller(Box<CallerIdentity>),
-}
-
-/// What is needed to act on behalf of the calling user.
-#[derive(Clone, Debug)]
-pub struct CallerIdentity {
-    /// Client id of this app's registration.
-    pub client_id: String,
-    /// Audiences a caller's token may carry, which are the names of the registration: the client id, `api://` and the
-    /// client id, the identifier URIs of the scopes that clients ask for, the endpoint's URL and its origin.
-    pub audiences: Vec<String>,
-    /// The scope that a caller's token must hold.
-    pub scope: String,
-    /// Tenants whose users may call; never empty.
-    pub allowed_tenants: Vec<TenantId>,
-    /// Client ids of the MCP clients that may call; empty if any may.
-    pub allowed_clients: Vec<String>,
-    /// Whether an id token of App Service's token store proves the caller.
-    pub accepts_id_tokens: bool,
-    /// Client id of the managed identity.
-    pub managed_identity_client_id: String,
-    /// Where the platform gives the managed identity's tokens.
-    pub identity_endpoint: IdentityEndpoint,
-    /// Audience of the managed identity's assertion.
-    pub token_exchange_audience: String,
-    /// Entra ID's root, without a path.
-    pub authority: Url,
-    /// Public host name of this app; without it, no consent link can be given.
-    pub hostname: Option<String>,
-}
-
-impl CallerIdentity {
-    /// Where this app is reached, as `https://<host>`.
-    pub fn origin(&self) -> Option<String> {
-        self.hostname.as_deref().map(origin)
-    }
-}
-
-fn origin(hostname: &str) -> String {
-    let host = hostname.split(':').next().unwrap_or(hostname);
-    let is_local = ["127.0.0.1", "localhost"].contains(&host);
-    let scheme = if is_local { "http" } else { "https" };
-    format!("{scheme}://{hostname}")
-}
-
-/// A tenant's id: a GUID in lower case, so it is safe in a URL's path and two of them compare as text.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TenantId(String);
-
-impl TenantId {
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TenantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for TenantId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_guid = text.len() == 36
-            && text.bytes().enumerate().all(|(index, byte)| match index {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-        if is_guid {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err("must be a tenant id such as 00000000-0000-0000-0000-000000000000".into())
-        }
-    }
-}
-
-/// An environment variable that is missing or cannot be understood.
+/// An environment variable that is missing or cannot be parsed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name} {problem}")]
 pub struct SettingsError {
@@ -199,7 +132,7 @@ impl Settings {
         Ok(Self {
             port,
             identity: variables.identity(cloud)?,
-            graph: variables.endpoint(names::GRAPH_ENDPOINT, cloud.graph())?,
+            graph: variables.origin(names::GRAPH_ENDPOINT, cloud.graph())?,
             call_budget: variables.call_budget()?,
             log_level: variables.parsed(names::LOG_LEVEL)?.unwrap_or(Level::INFO),
         })
@@ -257,7 +190,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         }
     }
 
-    /// What says that this is not a developer's machine.
+    /// A sign that this is not a developer's machine.
     fn sign_of_azure(&self) -> Option<String> {
         let set = [names::IDENTITY_ENDPOINT, names::CLIENT_ID]
             .into_iter()
@@ -266,7 +199,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         set.or_else(|| {
             let hostname = self.text(names::HOSTNAME)?;
             let host = host_name(&hostname);
-            // Core Tools name the address that they listen at, which may be all of them.
+            // Core Tools set the address that they listen on, which may be 0.0.0.0.
             let is_local = is_loopback(host) || address(host).is_some_and(|ip| ip.is_unspecified());
             (!is_local).then(|| format!("{} is {hostname:?}", names::HOSTNAME))
         })
@@ -292,12 +225,12 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             .split(',')
             .map(|tenant| parse(names::ALLOWED_TENANTS, tenant.trim()))
             .collect::<Result<_, _>>()?;
-        let hostname = self.text(names::HOSTNAME);
         let (identifier_uris, scope) = self.identifier_uris_and_scope()?;
         let mut audiences = vec![client_id.clone(), format!("api://{client_id}")];
         audiences.extend(identifier_uris);
-        if let Some(origin) = hostname.as_deref().map(origin) {
-            audiences.extend([format!("{origin}{MCP_ENDPOINT}"), origin]);
+        let origin = self.public_origin()?;
+        if let Some(origin) = &origin {
+            audiences.extend([format!("{origin}{MCP_ENDPOINT}"), origin.to_string()]);
         }
         Ok(CallerIdentity {
             audiences,
@@ -314,12 +247,12 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             token_exchange_audience: self
                 .text(names::TOKEN_EXCHANGE_AUDIENCE)
                 .unwrap_or_else(|| cloud.token_exchange_audience().into()),
-            authority: self.endpoint(names::AUTHORITY_HOST, cloud.authority())?,
-            hostname,
+            authority: self.origin(names::AUTHORITY_HOST, cloud.authority())?,
+            origin,
         })
     }
 
-    /// A list that is set names somebody: one without an entry would admit everybody.
+    /// A list that is set must have an entry: an empty list would allow every client.
     fn allowed_clients(&self) -> Result<Vec<String>, SettingsError> {
         let list = self.text(names::ALLOWED_CLIENTS).unwrap_or_default();
         let entries = list.split(',').map(|entry| entry.trim().to_owned());
@@ -334,8 +267,8 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         Ok(clients)
     }
 
-    /// Splits `api://<id>/user_impersonation`. The first scope counts; of the others, those that are the same scope under
-    /// another identifier URI, and not those of other APIs.
+    /// Splits `api://<id>/user_impersonation`. The first scope counts; of the others, those that are the same scope
+    /// under another identifier URI, and not those of other APIs.
     fn identifier_uris_and_scope(&self) -> Result<(Vec<String>, String), SettingsError> {
         let Some(scopes) = self.text(names::DEFAULT_SCOPES) else {
             return Ok((Vec::new(), DEFAULT_SCOPE.into()));
@@ -359,23 +292,30 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         ))
     }
 
-    fn endpoint(&self, name: &'static str, default: &str) -> Result<Url, SettingsError> {
-        let text = self.text(name).unwrap_or_else(|| default.to_owned());
-        let problem = |problem: &str| SettingsError {
+    /// The app's public origin: https, or http for this machine's own hosts.
+    fn public_origin(&self) -> Result<Option<Origin>, SettingsError> {
+        let Some(hostname) = self.text(names::HOSTNAME) else {
+            return Ok(None);
+        };
+        let scheme = if is_loopback(host_name(&hostname)) {
+            "http"
+        } else {
+            "https"
+        };
+        let origin = format!("{scheme}://{hostname}").parse();
+        origin.map(Some).map_err(|_| SettingsError {
+            name: names::HOSTNAME,
+            problem: format!("is {hostname:?}: it must be a host name, with or without a port"),
+        })
+    }
+
+    fn origin(&self, name: &'static str, default: &str) -> Result<Origin, SettingsError> {
+        let text = self.text(name);
+        let origin = text.as_deref().unwrap_or(default).parse();
+        origin.map_err(|problem: &str| SettingsError {
             name,
             problem: problem.into(),
-        };
-        let url = Url::parse(&text).map_err(|_| problem("is not a URL"))?;
-        let is_root = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        if !is_root || !url.username().is_empty() || url.password().is_some() {
-            return Err(problem("must be a scheme, a host and at most a port"));
-        }
-        if !is_confidential(&url) {
-            return Err(problem(
-                "must be https (plain http is for loopback addresses)",
-            ));
-        }
-        Ok(url)
+        })
     }
 
     fn call_budget(&self) -> Result<Duration, SettingsError> {
@@ -436,10 +376,22 @@ mod tests {
         assert_eq!(caller.audiences, ["app", "api://app"]);
         assert_eq!(caller.scope, "user_impersonation");
         assert_eq!(
-            caller.authority.as_str(),
-            "https://login.microsoftonline.com/"
+            caller.authority.to_string(),
+            "https://login.microsoftonline.com"
         );
         assert_eq!(caller.token_exchange_audience, "api://AzureADTokenExchange");
+    }
+
+    #[test]
+    fn every_name_is_among_all_names() {
+        let source = include_str!("settings.rs");
+        let (_, source) = source.split_once("pub mod names {").unwrap();
+        let (source, _) = source.split_once("pub const ALL:").unwrap();
+        let constants = source.lines().filter(|line| line.contains("pub const "));
+        let named: Vec<_> = constants
+            .filter_map(|line| line.split('"').nth(1))
+            .collect();
+        assert_eq!(named, names::ALL);
     }
 
     #[test]
@@ -550,19 +502,22 @@ mod tests {
     #[test]
     fn one_setting_chooses_the_cloud_and_each_endpoint_can_be_overridden() {
         let gov = caller(&[(names::CLOUD, "AzureUSGovernment")]);
-        assert_eq!(gov.authority.as_str(), "https://login.microsoftonline.us/");
+        assert_eq!(
+            gov.authority.to_string(),
+            "https://login.microsoftonline.us"
+        );
         assert_eq!(
             gov.token_exchange_audience,
             "api://AzureADTokenExchangeUSGov"
         );
         let dod = settings(AZURE, &[(names::CLOUD, "AzureUSGovernmentDoD")]).unwrap();
-        assert_eq!(dod.graph.as_str(), "https://dod-graph.microsoft.us/");
+        assert_eq!(dod.graph.to_string(), "https://dod-graph.microsoft.us");
         let china = caller(&[
             (names::CLOUD, "AzureChinaCloud"),
             (names::AUTHORITY_HOST, "http://127.0.0.1:9"),
             (names::TOKEN_EXCHANGE_AUDIENCE, "api://Other"),
         ]);
-        assert_eq!(china.authority.as_str(), "http://127.0.0.1:9/");
+        assert_eq!(china.authority.to_string(), "http://127.0.0.1:9");
         assert_eq!(china.token_exchange_audience, "api://Other");
     }
 
@@ -603,9 +558,11 @@ mod tests {
             ("app.azurewebsites.net", "https://app.azurewebsites.net"),
             ("127.0.0.1:7071", "http://127.0.0.1:7071"),
             ("localhost:7071", "http://localhost:7071"),
+            ("[::1]:7071", "http://[::1]:7071"),
         ] {
             let caller = caller(&[(names::HOSTNAME, hostname)]);
-            assert_eq!(caller.origin().as_deref(), Some(origin));
+            let reached_at = caller.origin.map(|origin| origin.to_string());
+            assert_eq!(reached_at.as_deref(), Some(origin));
         }
     }
 

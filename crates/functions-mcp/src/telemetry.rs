@@ -19,23 +19,24 @@ use tracing_subscriber::{
 
 use crate::log_stream::LogStream;
 
-/// How long the end of the program waits for a reader of its last lines.
+/// How long the program waits at its end until its last lines are read.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The log. Dropping it writes what has not been written yet.
+/// The log. Dropping it writes the lines that are still queued.
 #[must_use]
 #[derive(Debug)]
 pub struct Log {
     streams: [Arc<LogStream>; 2],
 }
 
-/// Starts logging at `level`; panics are logged too, with a backtrace if `RUST_BACKTRACE` asks for one.
+/// Starts the log: this crate's and the app's own `crates` at `level`, and panics, with a backtrace if `RUST_BACKTRACE`
+/// asks for one.
 ///
-/// Libraries stay at warnings whatever the level: some of them trace headers, and a header may be a token.
+/// Other libraries log warnings at most: some of them trace headers, and a header may be a token.
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn init(level: Level) -> io::Result<Log> {
+pub fn init(level: Level, crates: impl Iterator<Item = &'static str>) -> io::Result<Log> {
     let stdout = Arc::new(LogStream::to(io::stdout())?);
     let stderr = Arc::new(LogStream::to(io::stderr())?);
     let lines = tracing_subscriber::fmt::layer()
@@ -51,11 +52,12 @@ pub fn init(level: Level) -> io::Result<Log> {
         .with_filter(
             Targets::new()
                 .with_default(LevelFilter::WARN.min(LevelFilter::from_level(level)))
-                .with_target(env!("CARGO_CRATE_NAME"), level),
+                .with_target(env!("CARGO_CRATE_NAME"), level)
+                .with_targets(crates.map(|name| (name, level))),
         );
     tracing_subscriber::registry().with(lines).init();
 
-    // The usual hook writes to stderr itself, and would wait for a reader.
+    // The default hook writes to standard error itself, and would wait until it is read.
     let panics = stderr.clone();
     panic::set_hook(Box::new(move |panic| {
         let backtrace = Backtrace::capture();

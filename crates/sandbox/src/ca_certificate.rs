@@ -22,12 +22,12 @@ impl CaCertificate {
         Ok(file)
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The variable that lets a program trust it, by name and value, as OpenSSL and rustls-native-certs read it.
+    /// The name and value of the variable with which OpenSSL and rustls-native-certs trust the certificate.
     pub(crate) fn variable(&self) -> (String, String) {
         ("SSL_CERT_FILE".to_owned(), self.0.display().to_string())
     }

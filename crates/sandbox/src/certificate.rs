@@ -1,4 +1,4 @@
-//! The certificate with which the cloud listens on https, and the authority that vouches for it: made anew at each start.
+//! The cloud's certificate for https, and the authority that signs it. Both are generated at each start.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// What it takes to serve `https://localhost`.
+/// The TLS configuration of `https://localhost`, and the authority behind it.
 pub(crate) struct Certificate {
     /// The certificate of the authority, for clients to trust.
     pub(crate) authority_pem: String,
@@ -19,7 +19,7 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Makes the authority and a certificate for `localhost` and `127.0.0.1`.
+    /// Generates the authority and a certificate for `localhost` and `127.0.0.1`.
     pub(crate) fn generate() -> io::Result<Self> {
         let authority_key = KeyPair::generate().map_err(io::Error::other)?;
         let authority = authority().map_err(io::Error::other)?;
@@ -60,7 +60,7 @@ fn server() -> Result<CertificateParams, rcgen::Error> {
         "localhost",
         ["localhost".to_owned(), "127.0.0.1".to_owned()],
     )?;
-    // Python asks for it.
+    // Python requires it.
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -25,42 +25,42 @@ use crate::{control, exchanges, graph, loopback, managed_identity};
 /// Enough for RSA on both cores of a small machine.
 const WORKERS: usize = 2;
 
-/// Whether the handler can be told by a file whom to trust. On macOS and Windows it asks the system, which does not know
-/// the sandbox's authority.
+/// Whether the handler can read trusted authorities from a file. On macOS and Windows it uses the system's trust store,
+/// which does not have the sandbox's authority.
 const HANDLER_TAKES_HTTPS: bool = cfg!(not(any(target_os = "macos", windows)));
 
 /// Idle connections live about as long as Azure's.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
-/// How the cloud is set up.
-#[derive(Debug, Clone)]
+/// The options of a cloud.
+#[derive(Clone, Debug)]
 pub struct CloudOptions {
-    /// The port of Entra and of the control endpoint; 0 takes any free one.
+    /// The port of Entra and of the control API; 0 takes any free one.
     pub login_port: u16,
     /// The port of Graph; 0 takes any free one.
     pub graph_port: u16,
     /// The port of the managed identity endpoint; 0 takes any free one.
     pub identity_port: u16,
-    /// Where the managed identity endpoint listens. App Service on Linux has it at a link-local address; here an
-    /// interface must have that.
+    /// The address at which the managed identity endpoint listens. App Service on Linux has it at a link-local address,
+    /// which works here only if an interface has that address.
     pub identity_address: Ipv4Addr,
     /// How long Graph tokens live. Whole seconds.
     pub graph_token_lifetime: Duration,
-    /// After what time Entra suggests to refresh a Graph token (`refresh_in`). Whole seconds.
+    /// The time after which Entra suggests refreshing a Graph token (`refresh_in`). Whole seconds.
     pub refresh_in: Option<Duration>,
     /// How long the tokens of MCP clients live. Whole seconds.
     pub user_token_lifetime: Duration,
     /// The identifier URIs that the MCP server has before [`IDENTIFIER_URI`](crate::directory::IDENTIFIER_URI). Scopes
     /// are written in the form of the first.
     pub identifier_uris: Vec<String>,
-    /// Entra ignores `resource`. Otherwise it refuses one that is no identifier URI of the scope's API
+    /// Entra ignores `resource`. Otherwise it refuses one that is not an identifier URI of the scope's API
     /// (`AADSTS9010010`), as it does since March 2026.
     pub lenient_resource: bool,
     /// Entra and Graph listen on https as well, for clients that demand it. See [`Cloud::tls_authority`].
     pub tls: bool,
     /// Keeps every secret issued in the [`Ledger`], so that a test can search all output for them.
     pub record_secrets: bool,
-    /// Where it is told what the cloud is asked and what it answers.
+    /// Receives an event for each request to the cloud.
     pub events: Events,
 }
 
@@ -84,7 +84,7 @@ impl Default for CloudOptions {
 }
 
 impl CloudOptions {
-    /// The tenant that is set up so.
+    /// A tenant with these options.
     fn tenant(&self, addresses: Addresses, issuers: Vec<String>, keys: SigningKeys) -> Tenant {
         let policy = Policy {
             graph_token_lifetime: self.graph_token_lifetime,
@@ -140,7 +140,7 @@ impl Cloud {
         };
         let login_authority = Authority { origin: authority };
         let issuers = issuers(&login_authority, https.as_ref());
-        // Dropped on failure, the cloud stops the servers that run already.
+        // On failure, dropping the cloud stops the servers that already run.
         let mut cloud = Self {
             tenant: Arc::new(options.tenant(addresses, issuers, keys)),
             faults: Arc::default(),
@@ -202,7 +202,7 @@ impl Cloud {
         .workers(WORKERS)
         .keep_alive(KEEP_ALIVE)
         .tcp_nodelay(true)
-        // A busy client may take its time over a connection that it has opened.
+        // A busy client may be slow to send a request on a connection that it has opened.
         .client_request_timeout(Duration::ZERO)
         .tls_handshake_timeout(KEEP_ALIVE)
         .disable_signals();
@@ -223,7 +223,7 @@ impl Cloud {
         }
     }
 
-    /// The tenant, for what is built over it.
+    /// The tenant, for services that are built on it.
     pub fn tenant(&self) -> &Arc<Tenant> {
         &self.tenant
     }
@@ -245,8 +245,8 @@ impl Cloud {
         self.tls.as_ref().map(|tls| tls.authority.as_str())
     }
 
-    /// The certificate, in PEM, of the authority that vouches for [`tls_authority`](Self::tls_authority) and
-    /// [`tls_graph`](Self::tls_graph). It is made anew at each start: trust it in a test, never in a system.
+    /// The certificate, in PEM, of the authority to trust for [`tls_authority`](Self::tls_authority) and
+    /// [`tls_graph`](Self::tls_graph). It is generated at each start: trust it in a test, never in a system.
     pub fn ca_certificate_pem(&self) -> Option<&str> {
         self.tls.as_ref().map(|tls| tls.ca_certificate_pem.as_str())
     }
@@ -275,22 +275,22 @@ impl Cloud {
         self.tenant.addresses.graph.https.as_deref()
     }
 
-    /// What `IDENTITY_ENDPOINT` is to be: `http://{address}:{port}/msi/token`.
+    /// The value of `IDENTITY_ENDPOINT`: `http://{address}:{port}/msi/token`.
     pub fn identity_endpoint(&self) -> &str {
         &self.tenant.addresses.identity_endpoint
     }
 
-    /// The address of the control endpoint: `http://127.0.0.1:{port}/sandbox`.
+    /// The address of the control API: `http://127.0.0.1:{port}/sandbox`.
     pub fn control_url(&self) -> String {
         format!("{}/sandbox", self.authority())
     }
 
-    /// Makes a new value for `IDENTITY_HEADER`; the former is no longer accepted.
+    /// Makes a new value for `IDENTITY_HEADER`; the previous one is no longer accepted.
     pub fn rotate_identity_header(&self) -> String {
         self.tenant.rotate_identity_header()
     }
 
-    /// What `IDENTITY_HEADER` is: the value that is accepted.
+    /// The accepted value of `IDENTITY_HEADER`.
     pub fn identity_header(&self) -> String {
         self.tenant.identity_header()
     }
@@ -303,7 +303,7 @@ impl Cloud {
         self.tenant.access_token(person)
     }
 
-    /// The same token before it is signed, for tests to spoil.
+    /// The same token before it is signed, for tests that tamper with it.
     ///
     /// # Errors
     /// [`UnknownPerson`] when nobody has that name.
@@ -333,17 +333,17 @@ impl Cloud {
         self.tenant.verify_access_token(token)
     }
 
-    /// What Entra accepts as the `resource` (RFC 8707) of the MCP server; nothing, if it ignores the parameter.
+    /// The values that Entra accepts as the `resource` (RFC 8707) of the MCP server; `None` if it ignores `resource`.
     pub fn accepted_resources(&self) -> Option<&[String]> {
         (!self.tenant.policy.lenient_resource).then_some(self.directory().identifier_uris())
     }
 
-    /// Signs with a new key from now on. The former stays published. Takes a good part of a second.
+    /// Signs with a new key from now on. The previous key stays published. Takes a good part of a second.
     pub fn rotate_keys(&self) {
         self.tenant.tokens.keys.rotate();
     }
 
-    /// Sets how many seconds the cloud's clock is ahead of this machine's, by which it dates and checks tokens.
+    /// Sets how many seconds the cloud's clock, by which it issues and checks tokens, is ahead of this machine's.
     pub fn set_clock_skew(&self, seconds: i64) {
         self.tenant.tokens.clock.set_skew(seconds);
     }
@@ -353,7 +353,7 @@ impl Cloud {
         &self.faults
     }
 
-    /// What the cloud was asked.
+    /// The counts of the cloud's requests.
     pub fn ledger(&self) -> &Ledger {
         &self.tenant.ledger
     }
@@ -362,19 +362,19 @@ impl Cloud {
 impl Drop for Cloud {
     fn drop(&mut self) {
         for server in &self.servers {
-            // The command is sent at once; there is nobody to wait for its completion.
+            // The command is sent at once; `drop` cannot wait for its completion.
             drop(server.stop(false));
         }
     }
 }
 
-/// How Entra is reached on https.
+/// Entra's address on https, and the authority to trust for it.
 struct Tls {
     authority: String,
     ca_certificate_pem: String,
 }
 
-/// What listens on https, before it serves.
+/// The listeners for https, before they serve.
 struct Https {
     login: TcpListener,
     authority: Authority,

@@ -1,4 +1,4 @@
-//! The control endpoint: the sandbox's own switches, under `/sandbox` on Entra's port.
+//! The control API: commands to the sandbox itself, under `/sandbox` on Entra's port.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -12,35 +12,35 @@ use crate::faults::{Fault, Faults};
 use crate::loopback::is_loopback_host;
 use crate::tenant::Tenant;
 
-const HELP: &str = r#"The sandbox's control endpoint
+const HELP: &str = r#"The sandbox's control API
 
 GET    /sandbox                      this text
 GET    /sandbox/token/{person}       the access token of the person's MCP client, as text
 GET    /sandbox/graph-token/{person} a token for Microsoft Graph as a developer tool hands it out, as JSON
-GET    /sandbox/consent/{person}     what the person has consented to, as JSON
-POST   /sandbox/consent/{person}     the person consents that the MCP server reads the profile
-DELETE /sandbox/consent/{person}     the person takes every consent back
+GET    /sandbox/consent/{person}     the person's consents, as JSON
+POST   /sandbox/consent/{person}     the person allows the MCP server to read the profile
+DELETE /sandbox/consent/{person}     the person revokes every consent
 GET    /sandbox/ledger               requests so far, by endpoint and person
-POST   /sandbox/ledger/reset         count from zero
+POST   /sandbox/ledger/reset         reset the counts to zero
 GET    /sandbox/faults               the faults in force
 POST   /sandbox/faults               add a fault (JSON, see below)
 DELETE /sandbox/faults               remove all faults
-POST   /sandbox/keys/rotate          sign with a new key; the former stays published
+POST   /sandbox/keys/rotate          sign with a new key; the previous one stays published
 POST   /sandbox/clock                {"skew_seconds": 90}: the cloud's clock is 90 s ahead of this machine's
 
 People: ada, grace (no mailbox), alan (has not consented), user0, user1, user2, ...
 
 A fault is a JSON object:
   at       token | metadata | keys | managed_identity | graph
-  effect   {"entra_error": {"code": 65001}}                    token only; an AADSTS number
+  effect   {"entra_error": {"code": 65001}}                    token only; the code after AADSTS
            {"status": {"code": 429, "retry_after": 7}}         retry_after in seconds, optional
            {"delay": {"milliseconds": 2000}}                   combines with the next fault
            "reset" | "malformed" | "empty" | "html" | "oversized"
            "claims_challenge"                                  graph only; until a token answers the challenge
            "numeric_expiry"                                    managed_identity only; `expires_on` is a number
   person   only this person; optional (token and graph)
-  times    used up after so many; optional
-  chance   0 to 1; optional, default 1
+  times    how often it happens; optional
+  chance   probability, 0 to 1; optional, default 1
 
 Faults are tried in the order in which they were added. For example:
   curl --json '{"at": "graph", "person": "ada", "effect": {"status": {"code": 503}}, "times": 1}' HOST/sandbox/faults
@@ -49,15 +49,15 @@ Faults are tried in the order in which they were added. For example:
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::scope("/sandbox")
-            .wrap(from_fn(this_machine_only))
+            .wrap(from_fn(refuse_foreign_requests))
             .app_data(web::JsonConfig::default().error_handler(explain))
-            .route("", web::get().to(help))
-            .route("/token/{person}", web::get().to(token))
-            .route("/graph-token/{person}", web::get().to(graph_token))
+            .route("", web::get().to(get_help))
+            .route("/token/{person}", web::get().to(get_token))
+            .route("/graph-token/{person}", web::get().to(get_graph_token))
             .route("/consent/{person}", web::get().to(list_consents))
             .route("/consent/{person}", web::post().to(record_consent))
             .route("/consent/{person}", web::delete().to(revoke_consent))
-            .route("/ledger", web::get().to(ledger))
+            .route("/ledger", web::get().to(get_ledger))
             .route("/ledger/reset", web::post().to(reset_ledger))
             .route("/faults", web::get().to(list_faults))
             .route("/faults", web::post().to(add_fault))
@@ -70,26 +70,28 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses requests for other host names than the loopback's: a web page whose name was rebound to 127.0.0.1 must not
-/// fetch tokens. Nor may another site's page turn switches, which takes no reading of the answer.
-async fn this_machine_only(
+/// fetch tokens. Refuses commands from pages of other sites, too: they take effect even on pages that cannot read the
+/// response.
+async fn refuse_foreign_requests(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let host = header(request.headers(), HOST).unwrap_or_default();
     if !is_loopback_host(host) {
         Err(error::ErrorForbidden(
-            "The control endpoint answers to 127.0.0.1 and localhost only.\n",
+            "The control API answers to 127.0.0.1 and localhost only.\n",
         ))
     } else if !request.method().is_safe() && is_of_another_site(request.headers()) {
         Err(error::ErrorForbidden(
-            "The switches are not for pages of other sites.\n",
+            "The control API refuses requests from pages of other sites.\n",
         ))
     } else {
         next.call(request).await
     }
 }
 
-/// Whether a browser says that a page of another site sends the request. Programs say nothing of the kind.
+/// Whether the request comes from a page of another site, by the headers that browsers add. Other programs do not send
+/// these headers.
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     let is_foreign = |origin: &str| {
         let (scheme, host) = origin.split_once("://").unwrap_or_default();
@@ -99,35 +101,37 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
         || header(headers, SEC_FETCH_SITE) == Some("cross-site")
 }
 
-/// The header, if it is there and text.
+/// The value of the header, if it is present and text.
 fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
 fn explain(error: error::JsonPayloadError, _: &HttpRequest) -> Error {
-    error::ErrorBadRequest(format!("{error}\nGET /sandbox tells what is expected.\n"))
+    error::ErrorBadRequest(format!(
+        "{error}\nGET /sandbox describes the control API.\n"
+    ))
 }
 
 fn not_found(unknown: UnknownPerson) -> Error {
     error::ErrorNotFound(format!("{unknown}\n"))
 }
 
-fn done() -> HttpResponse {
+fn no_content() -> HttpResponse {
     HttpResponse::NoContent().finish()
 }
 
-async fn help() -> HttpResponse {
+async fn get_help() -> HttpResponse {
     text(HELP.to_owned())
 }
 
-async fn token(
+async fn get_token(
     tenant: web::Data<Tenant>,
     person: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
     tenant.access_token(&person).map(text).map_err(not_found)
 }
 
-async fn graph_token(
+async fn get_graph_token(
     tenant: web::Data<Tenant>,
     person: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
@@ -141,7 +145,7 @@ async fn list_consents(
     tenant: web::Data<Tenant>,
     person: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    let person = find(&tenant, &person)?;
+    let person = find_person(&tenant, &person)?;
     Ok(HttpResponse::Ok().json(tenant.directory.consents(&person)))
 }
 
@@ -149,25 +153,29 @@ async fn record_consent(
     tenant: web::Data<Tenant>,
     person: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    tenant.directory.record_consent(&find(&tenant, &person)?);
-    Ok(done())
+    tenant
+        .directory
+        .record_consent(&find_person(&tenant, &person)?);
+    Ok(no_content())
 }
 
 async fn revoke_consent(
     tenant: web::Data<Tenant>,
     person: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    tenant.directory.revoke_consent(&find(&tenant, &person)?);
-    Ok(done())
+    tenant
+        .directory
+        .revoke_consent(&find_person(&tenant, &person)?);
+    Ok(no_content())
 }
 
-async fn ledger(tenant: web::Data<Tenant>) -> HttpResponse {
+async fn get_ledger(tenant: web::Data<Tenant>) -> HttpResponse {
     HttpResponse::Ok().json(tenant.ledger.snapshot())
 }
 
 async fn reset_ledger(tenant: web::Data<Tenant>) -> HttpResponse {
     tenant.ledger.reset();
-    done()
+    no_content()
 }
 
 async fn list_faults(faults: web::Data<Faults>) -> HttpResponse {
@@ -181,22 +189,22 @@ async fn add_fault(
 ) -> Result<HttpResponse, Error> {
     let fault = fault.into_inner();
     if let Some(person) = &fault.person {
-        find(&tenant, person)?;
+        find_person(&tenant, person)?;
     }
     faults
         .add(fault)
         .map_err(|invalid| error::ErrorBadRequest(format!("{invalid}\n")))?;
-    Ok(done())
+    Ok(no_content())
 }
 
 async fn clear_faults(faults: web::Data<Faults>) -> HttpResponse {
     faults.clear();
-    done()
+    no_content()
 }
 
 async fn rotate_keys(tenant: web::Data<Tenant>) -> Result<HttpResponse, Error> {
     web::block(move || tenant.tokens.keys.rotate()).await?;
-    Ok(done())
+    Ok(no_content())
 }
 
 #[derive(Deserialize)]
@@ -207,10 +215,10 @@ struct ClockSetting {
 
 async fn set_clock(tenant: web::Data<Tenant>, setting: web::Json<ClockSetting>) -> HttpResponse {
     tenant.tokens.clock.set_skew(setting.skew_seconds);
-    done()
+    no_content()
 }
 
-fn find(tenant: &Tenant, person: &str) -> Result<Person, Error> {
+fn find_person(tenant: &Tenant, person: &str) -> Result<Person, Error> {
     tenant.directory.person(person).map_err(not_found)
 }
 
@@ -227,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_of_other_sites_are_told_by_what_browsers_say() {
+    fn pages_of_other_sites_are_recognised_by_the_browsers_headers() {
         let is_foreign = |name: HeaderName, value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_str(value).unwrap());

@@ -1,8 +1,7 @@
 //! Stand-ins for the tools with which a developer is signed in to Azure: `az`, `azd` and `pwsh`.
 //!
-//! They are scripts in a folder at the front of the handler's search path. Only `az` can be signed
-//! in: it prints a token that lies next to it. The other two keep the machine's real ones, and with
-//! them the developer's real identity, out of the sandbox.
+//! The tools are scripts in a folder at the front of the handler's search path. Only `az` can be signed in: it prints a
+//! token from a file next to it. The other two hide the machine's real tools, and so the developer's real identity.
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,10 +17,10 @@ use uuid::Uuid;
 
 use crate::tenant::{GraphToken, Tenant};
 
-/// What `az account get-access-token` prints. Without this file nobody is signed in.
+/// The output of `az account get-access-token`. Without this file, `az` is signed out.
 const TOKEN_FILE: &str = "token.json";
 
-/// The arguments of each run of `az`, a line each.
+/// The arguments of each run of `az`, one line each.
 const CALLS_FILE: &str = "calls.txt";
 
 /// How often the token is renewed, as the real tool renews its own.
@@ -34,7 +33,7 @@ pub struct DeveloperTools {
     renewal: JoinHandle<()>,
 }
 
-/// Who is signed in, and where the tools are.
+/// The developer's account, and the folder of the tools.
 struct Account {
     folder: PathBuf,
     developer: String,
@@ -76,7 +75,7 @@ impl DeveloperTools {
         Ok(tools)
     }
 
-    /// Who signs in to them.
+    /// The developer who signs in to the tools.
     pub fn developer(&self) -> &str {
         &self.account.developer
     }

@@ -1,4 +1,4 @@
-//! What happens in the sandbox, told as it happens: for the terminal, and for whoever else listens.
+//! The events of the sandbox, sent as they happen: to the log on the terminal, and to other listeners.
 //!
 //! Events serialize to JSON objects whose `event` names them. No event holds a token, a code or a key.
 
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-/// Something that happened.
-#[derive(Debug, Clone, Serialize)]
+/// An event in the sandbox.
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// Something in the app's files keeps a part of the app, or all of it, from working.
+    /// An error in the app's files keeps a part of the app, or all of it, from working.
     AppProblem {
         /// What does not work, and why.
         problem: String,
@@ -41,16 +41,16 @@ pub enum Event {
         method: String,
         /// The tool, if one is called.
         tool: Option<String>,
-        /// The caller's name, if known.
+        /// The caller's name; `None` for an anonymous call.
         caller: Option<String>,
     },
     /// A tool call was answered.
     ToolCall {
         /// The tool's name as the client wrote it.
         tool: String,
-        /// The caller's name, if known.
+        /// The caller's name; `None` for an anonymous call.
         caller: Option<String>,
-        /// What the client got; `outcome` and `text` in JSON.
+        /// The client's answer; `outcome` and `text` in JSON.
         #[serde(flatten)]
         answer: Answer,
         /// The time that the call took; `milliseconds` in JSON.
@@ -68,8 +68,8 @@ pub enum Event {
     Exchange(Exchange),
 }
 
-/// Which of its streams a process wrote to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// The stream that a process wrote to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// Standard output.
@@ -78,11 +78,11 @@ pub enum Stream {
     Stderr,
 }
 
-/// How the host logs a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// The level at which the host logs a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Everything on standard output.
+    /// Any line on standard output.
     Information,
     /// A line on standard error that contains "warn".
     Warning,
@@ -91,35 +91,35 @@ pub enum Level {
 }
 
 /// A line that the process wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogLine {
     /// The process that wrote it.
     pub pid: u32,
-    /// Where it wrote it.
+    /// The stream that it was written to.
     pub stream: Stream,
-    /// What the host takes it for.
+    /// The level at which the host logs it.
     pub level: Level,
     /// The line without its end.
     pub text: String,
 }
 
 /// One HTTP request and its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Exchange {
-    /// Who asked, as far as that shows.
+    /// The sender of the request, if known.
     pub from: Option<Party>,
-    /// Who answered.
+    /// The receiver of the request.
     pub to: Party,
-    /// What was asked.
+    /// The request, in words.
     pub request: String,
     /// The HTTP status of the answer.
     pub status: u16,
-    /// What was answered, and why.
+    /// The answer and the reason for it, in words.
     pub answer: String,
 }
 
-/// Who takes part in an [`Exchange`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// A party to an [`Exchange`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Party {
     /// The MCP client.
@@ -141,35 +141,35 @@ pub enum Party {
 }
 
 impl Party {
-    /// How App Service Authentication names itself to other services (`User-Agent`).
+    /// The `User-Agent` of App Service Authentication.
     pub(crate) const APP_SERVICE_AUTH_USER_AGENT: &str = "AppServiceAuthentication";
 }
 
-/// What a client got for a tool call.
-#[derive(Debug, Clone, Serialize)]
+/// The answer to a client's tool call.
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "outcome", content = "text", rename_all = "snake_case")]
 pub enum Answer {
     /// The tool's result; its first text, if it has one.
     Result(String),
-    /// The tool's own words for a failure.
+    /// The tool's own error; its text.
     Error(String),
-    /// The host's words, since the handler failed: the true cause, which the client does not learn.
+    /// A failure of the handler; its cause. The client gets the host's general message instead.
     HandlerFailed(String),
     /// A JSON-RPC error.
     Refused(String),
 }
 
-/// Where events go. The default goes nowhere.
+/// The listener to events. The default has none.
 #[derive(Clone, Default)]
 pub struct Events(Option<Arc<dyn Fn(Event) + Send + Sync>>);
 
 impl Events {
-    /// Calls `listener` for each event, on whichever thread it happens.
+    /// Calls `listener` for each event, on the thread where it happens.
     pub fn to(listener: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(listener)))
     }
 
-    /// Whether anybody listens. Where not, it is no use to find out what happens.
+    /// Whether events have a listener. Without one, callers need not collect them.
     pub(crate) fn are_heard(&self) -> bool {
         self.0.is_some()
     }

@@ -1,4 +1,4 @@
-//! Faults on request: what goes wrong, where, for whom and how often.
+//! Faults to inject: what fails, at which endpoint, for which person and how often.
 
 use std::fmt;
 use std::io;
@@ -18,13 +18,13 @@ pub use crate::ledger::Endpoint;
 use crate::ledger::Ledger;
 use crate::tenant::EntraError;
 
-/// What the caller meets instead of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What the caller gets instead of the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
-    /// Entra refuses with the error of this `AADSTS` number. Token endpoint only.
+    /// Entra refuses with the error of this `AADSTS` code. Token endpoint only.
     EntraError {
-        /// The number after `AADSTS`: one of those that Entra's stand-in knows.
+        /// The code after `AADSTS`: one that the stand-in for Entra knows.
         code: u32,
     },
     /// An HTTP status with the endpoint's usual error body.
@@ -35,62 +35,62 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<u64>,
     },
-    /// The answer comes later. Combines with the next fault that applies.
+    /// The answer is delayed. Combines with the next fault that applies.
     Delay {
-        /// How much later.
+        /// The length of the delay.
         milliseconds: u64,
     },
     /// The connection is dropped without a response.
     Reset,
-    /// 200 and JSON that breaks off.
+    /// 200 and truncated JSON.
     Malformed,
-    /// 200 and no body.
+    /// 200 and an empty body.
     Empty,
     /// 502 and the HTML error page of a proxy.
     Html,
-    /// 200 and two megabytes of JSON, length not announced.
+    /// 200 and two megabytes of JSON, without `Content-Length`.
     Oversized,
     /// 401 with a claims challenge of continuous access evaluation, until the call carries a token that was issued
     /// with the claims of this challenge. Graph only.
     ClaimsChallenge,
-    /// A good answer whose `expires_on` is a number, as other hosts of the protocol send it, and not the string that
-    /// App Service sends. Managed identity only.
+    /// A successful answer whose `expires_on` is a number, as other hosts of the protocol send it, and not the string
+    /// that App Service sends. Managed identity only.
     NumericExpiry,
 }
 
 /// A fault to inject.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Where it happens.
+    /// The endpoint that fails.
     pub at: Endpoint,
-    /// The short name of the only person it happens to; everybody if absent. Metadata, keys and managed identity
-    /// know no person.
+    /// The short name of the only person it applies to; all people if absent. Requests for metadata, keys and the
+    /// managed identity have no person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
-    /// What happens.
+    /// What the caller gets.
     pub effect: Effect,
-    /// How often before it is used up; for ever if absent.
+    /// How often it happens; always if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
     /// The probability, 0 to 1, that it happens to a request it applies to.
-    #[serde(default = "certain")]
+    #[serde(default = "default_chance")]
     pub chance: f64,
 }
 
-fn certain() -> f64 {
+fn default_chance() -> f64 {
     1.0
 }
 
 impl Fault {
-    /// A fault that happens to everybody, always.
+    /// A fault that always happens, for all people.
     pub fn new(at: Endpoint, effect: Effect) -> Self {
         Self {
             at,
             person: None,
             effect,
             times: None,
-            chance: certain(),
+            chance: default_chance(),
         }
     }
 
@@ -146,20 +146,20 @@ impl Fault {
     }
 }
 
-/// A fault that cannot happen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a fault is not valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvalidFault {
     /// The chance is not between 0 and 1.
     Chance,
-    /// Zero times.
+    /// The number of times is zero.
     Times,
-    /// The endpoint does not know for whom a request is made.
+    /// Requests to the endpoint have no person.
     Person,
     /// Only the token endpoint answers with Entra's errors.
     EntraErrorElsewhere,
-    /// The stand-in does not know Entra's error of this number.
+    /// The stand-in for Entra does not know the error of this code.
     UnknownEntraError(u32),
-    /// Not the status of a failure.
+    /// The status is not that of an error.
     Status(u16),
     /// Only Graph sends claims challenges.
     ClaimsChallengeElsewhere,
@@ -170,25 +170,20 @@ pub enum InvalidFault {
 impl fmt::Display for InvalidFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Chance => f.write_str("`chance` must lie between 0 and 1"),
+            Self::Chance => f.write_str("`chance` must be between 0 and 1"),
             Self::Times => f.write_str("`times` must be at least 1"),
-            Self::Person => f.write_str("`person` is known at `token` and `graph` only"),
-            Self::EntraErrorElsewhere => f.write_str("`entra_error` happens at `token` only"),
+            Self::Person => f.write_str("`person` is for `token` and `graph` only"),
+            Self::EntraErrorElsewhere => f.write_str("`entra_error` is for `token` only"),
             Self::UnknownEntraError(code) => {
-                write!(f, "there is no AADSTS{code} in the sandbox; known are")?;
+                write!(f, "the sandbox does not know AADSTS{code}; it knows")?;
                 EntraError::ALL
                     .iter()
                     .try_for_each(|error| write!(f, " {}", error.code()))
             }
-            Self::Status(code) => write!(
-                f,
-                "the status of a failure lies between 400 and 599, not {code}"
-            ),
-            Self::ClaimsChallengeElsewhere => {
-                f.write_str("`claims_challenge` happens at `graph` only")
-            }
+            Self::Status(code) => write!(f, "the status must be between 400 and 599, not {code}"),
+            Self::ClaimsChallengeElsewhere => f.write_str("`claims_challenge` is for `graph` only"),
             Self::NumericExpiryElsewhere => {
-                f.write_str("`numeric_expiry` happens at `managed_identity` only")
+                f.write_str("`numeric_expiry` is for `managed_identity` only")
             }
         }
     }
@@ -196,8 +191,8 @@ impl fmt::Display for InvalidFault {
 
 impl std::error::Error for InvalidFault {}
 
-/// A request, as far as faults care.
-#[derive(Debug, Clone, Copy)]
+/// The parts of a request by which faults are selected.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) at: Endpoint,
     pub(crate) person: Option<&'a str>,
@@ -206,7 +201,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// A request to an endpoint that meets no claims challenges.
+    /// A request to an endpoint without claims challenges.
     pub(crate) fn new(at: Endpoint, person: Option<&'a str>) -> Self {
         Self {
             at,
@@ -216,16 +211,16 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The fault that a request has met.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Struck {
-    /// By a claims challenge of this value.
+/// The fault that replaces the answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum InjectedFault {
+    /// A claims challenge of this value.
     Challenge(String),
-    /// By any other effect.
+    /// Any other effect.
     Effect(Effect),
 }
 
-impl Struck {
+impl InjectedFault {
     /// The effect, at an endpoint that has no claims challenges.
     pub(crate) fn into_effect(self) -> Effect {
         match self {
@@ -237,7 +232,7 @@ impl Struck {
 
 struct ActiveFault {
     fault: Fault,
-    /// Tells this fault's claims challenge from those of others.
+    /// The value of this fault's claims challenge, different from those of others.
     challenge: String,
 }
 
@@ -272,14 +267,14 @@ struct State {
 }
 
 impl Faults {
-    /// Adds a fault behind those in force.
+    /// Adds a fault after those in force.
     ///
     /// # Errors
     /// [`InvalidFault`] when its parts do not fit together.
     pub fn add(&self, fault: Fault) -> Result<(), InvalidFault> {
         fault.validate()?;
         let mut state = self.state.lock();
-        // As in reality a moment in epoch seconds, yet different for each fault.
+        // A time in epoch seconds, as in Entra, but different for each fault.
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -305,33 +300,33 @@ impl Faults {
             .collect()
     }
 
-    /// Counts the call, lets it meet the fault in force for it and, without one, answers it.
+    /// Counts the call, and answers it with `fail` if a fault applies, otherwise with `succeed`.
     pub(crate) async fn answer(
         &self,
         ledger: &Ledger,
         call: Call<'_>,
-        fail: impl FnOnce(Struck) -> HttpResponse,
+        fail: impl FnOnce(InjectedFault) -> HttpResponse,
         succeed: impl FnOnce() -> HttpResponse,
     ) -> HttpResponse {
         let Call { at, person, .. } = call;
         ledger.record(at, person);
-        let (delay, struck) = self.draw(call);
+        let (delay, injected) = self.draw(call);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        match struck {
-            Some(struck) => {
-                tracing::debug!(?at, person, ?struck, "fault");
-                fail(struck)
+        match injected {
+            Some(injected) => {
+                tracing::debug!(?at, person, ?injected, "fault");
+                fail(injected)
             }
             None => succeed(),
         }
     }
 
-    fn draw(&self, call: Call<'_>) -> (Duration, Option<Struck>) {
+    fn draw(&self, call: Call<'_>) -> (Duration, Option<InjectedFault>) {
         let active = &mut self.state.lock().active;
         let mut delay = Duration::ZERO;
-        let mut struck = None;
+        let mut injected = None;
         for candidate in active.iter_mut() {
             if !candidate.applies_to(call) {
                 continue;
@@ -345,19 +340,19 @@ impl Faults {
                     continue;
                 }
                 Effect::ClaimsChallenge => {
-                    struck = Some(Struck::Challenge(candidate.challenge.clone()))
+                    injected = Some(InjectedFault::Challenge(candidate.challenge.clone()))
                 }
-                effect => struck = Some(Struck::Effect(effect.clone())),
+                effect => injected = Some(InjectedFault::Effect(effect.clone())),
             }
             break;
         }
         active.retain(|candidate| candidate.fault.times != Some(0));
-        (delay, struck)
+        (delay, injected)
     }
 }
 
 impl Effect {
-    /// The response of an effect that is the same at every endpoint; `error_body` is what the endpoint answers to
+    /// The response of an effect that is the same at every endpoint; `error_body` is the endpoint's body for
     /// [`Effect::Status`].
     pub(crate) fn respond(&self, error_body: Value) -> HttpResponse {
         const JSON: (actix_web::http::header::HeaderName, &str) =
@@ -376,7 +371,7 @@ impl Effect {
             Self::Malformed => HttpResponse::Ok().insert_header(JSON).body(r#"{"token_type":"Bearer","access_tok"#),
             Self::Html => HttpResponse::BadGateway()
                 .insert_header((CONTENT_TYPE, "text/html"))
-                .body("<html><head><title>502 Bad Gateway</title></head><body>The proxy is unwell.</body></html>"),
+                .body("<html><head><title>502 Bad Gateway</title></head><body>The proxy got no valid response.</body></html>"),
             Self::Oversized => {
                 const CHUNK: &[u8] = &[b' '; 64 * 1024];
                 let spaces = std::iter::repeat_n(Bytes::from_static(CHUNK), 32);
@@ -410,11 +405,11 @@ mod tests {
         }
     }
 
-    fn drawn(faults: &Faults, call: Call<'_>) -> Option<Struck> {
+    fn draw_fault(faults: &Faults, call: Call<'_>) -> Option<InjectedFault> {
         faults.draw(call).1
     }
 
-    const RESET: Option<Struck> = Some(Struck::Effect(Effect::Reset));
+    const RESET: Option<InjectedFault> = Some(InjectedFault::Effect(Effect::Reset));
 
     #[test]
     fn a_fault_happens_at_its_endpoint_only() {
@@ -422,8 +417,8 @@ mod tests {
         faults
             .add(Fault::new(Endpoint::Graph, Effect::Reset))
             .unwrap();
-        assert_eq!(drawn(&faults, call(Endpoint::Token)), None);
-        assert_eq!(drawn(&faults, call(Endpoint::Graph)), RESET);
+        assert_eq!(draw_fault(&faults, call(Endpoint::Token)), None);
+        assert_eq!(draw_fault(&faults, call(Endpoint::Graph)), RESET);
     }
 
     #[test]
@@ -432,9 +427,9 @@ mod tests {
         faults
             .add(Fault::new(Endpoint::Graph, Effect::Reset).person("grace"))
             .unwrap();
-        assert_eq!(drawn(&faults, call(Endpoint::Graph)), None);
+        assert_eq!(draw_fault(&faults, call(Endpoint::Graph)), None);
         assert_eq!(
-            drawn(
+            draw_fault(
                 &faults,
                 Call {
                     person: None,
@@ -444,7 +439,7 @@ mod tests {
             None
         );
         assert_eq!(
-            drawn(
+            draw_fault(
                 &faults,
                 Call {
                     person: Some("grace"),
@@ -461,9 +456,9 @@ mod tests {
         faults
             .add(Fault::new(Endpoint::Graph, Effect::Reset).times(2))
             .unwrap();
-        assert_eq!(drawn(&faults, call(Endpoint::Graph)), RESET);
-        assert_eq!(drawn(&faults, call(Endpoint::Graph)), RESET);
-        assert_eq!(drawn(&faults, call(Endpoint::Graph)), None);
+        assert_eq!(draw_fault(&faults, call(Endpoint::Graph)), RESET);
+        assert_eq!(draw_fault(&faults, call(Endpoint::Graph)), RESET);
+        assert_eq!(draw_fault(&faults, call(Endpoint::Graph)), None);
         assert!(faults.list().is_empty());
     }
 
@@ -473,7 +468,7 @@ mod tests {
         faults
             .add(Fault::new(Endpoint::Graph, Effect::Reset).chance(0.0))
             .unwrap();
-        assert!((0..100).all(|_| drawn(&faults, call(Endpoint::Graph)).is_none()));
+        assert!((0..100).all(|_| draw_fault(&faults, call(Endpoint::Graph)).is_none()));
     }
 
     #[test]
@@ -483,7 +478,7 @@ mod tests {
             .add(Fault::new(Endpoint::Graph, Effect::Reset).chance(0.5))
             .unwrap();
         let hits = (0..1000)
-            .filter(|_| drawn(&faults, call(Endpoint::Graph)).is_some())
+            .filter(|_| draw_fault(&faults, call(Endpoint::Graph)).is_some())
             .count();
         assert!((350..650).contains(&hits), "{hits}");
     }
@@ -522,19 +517,20 @@ mod tests {
         faults
             .add(Fault::new(Endpoint::Graph, Effect::ClaimsChallenge))
             .unwrap();
-        let Some(Struck::Challenge(first)) = drawn(&faults, call(Endpoint::Graph)) else {
+        let Some(InjectedFault::Challenge(first)) = draw_fault(&faults, call(Endpoint::Graph))
+        else {
             panic!("no challenge")
         };
         let answered = Call {
             challenge: Some(&first),
             ..call(Endpoint::Graph)
         };
-        assert_eq!(drawn(&faults, answered), None);
+        assert_eq!(draw_fault(&faults, answered), None);
 
         faults
             .add(Fault::new(Endpoint::Graph, Effect::ClaimsChallenge))
             .unwrap();
-        let Some(Struck::Challenge(second)) = drawn(&faults, answered) else {
+        let Some(InjectedFault::Challenge(second)) = draw_fault(&faults, answered) else {
             panic!("no second challenge")
         };
         assert_ne!(first, second);
@@ -546,7 +542,7 @@ mod tests {
         let ledger = Ledger::new(false);
         let status = async || {
             let call = call(Endpoint::Graph);
-            let failed = |struck: Struck| struck.into_effect().respond(Value::Null);
+            let failed = |injected: InjectedFault| injected.into_effect().respond(Value::Null);
             let answered = || HttpResponse::NoContent().finish();
             faults
                 .answer(&ledger, call, failed, answered)
@@ -562,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_that_cannot_happen_are_refused() {
+    fn invalid_faults_are_refused() {
         let refused = |fault: Fault| Faults::default().add(fault).unwrap_err();
         assert_eq!(
             refused(Fault::new(

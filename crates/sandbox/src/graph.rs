@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::directory::{Person, TENANT_ID};
-use crate::faults::{Call, Effect, Endpoint, Faults, Struck};
+use crate::faults::{Call, Effect, Endpoint, Faults, InjectedFault};
 use crate::tenant::{CHALLENGE_CLAIM, Tenant, unverified_claims};
 
 /// Graph's own client id, the same in every tenant.
@@ -49,9 +49,9 @@ async fn me(
         .answer(
             &tenant.ledger,
             call,
-            |struck| match struck {
-                Struck::Challenge(value) => answer.claims_challenge(&value),
-                Struck::Effect(effect) => answer.fault(&effect),
+            |injected| match injected {
+                InjectedFault::Challenge(value) => answer.claims_challenge(&value),
+                InjectedFault::Effect(effect) => answer.fault(&effect),
             },
             || {
                 let select = query.get("$select").map(String::as_str);
@@ -94,7 +94,7 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// The profile of the person whom the token speaks of, if the token is good for that.
+    /// The profile of the token's user, if the token allows that.
     fn me(
         &self,
         token: Option<&str>,
@@ -211,7 +211,7 @@ impl Answer<'_> {
             Effect::Status { code: 504, .. } => "GatewayTimeout",
             _ => "InternalServerError",
         };
-        effect.respond(self.error_body(code, "The sandbox was asked to fail."))
+        effect.respond(self.error_body(code, "The sandbox injects this fault."))
     }
 
     fn error_body(&self, code: &str, message: &str) -> Value {
@@ -244,7 +244,7 @@ impl Answer<'_> {
     }
 }
 
-/// All properties that a user has unless others are selected.
+/// The properties of a user, all of which a response has unless some are selected.
 fn profile(person: &Person) -> Map<String, Value> {
     let (given_name, surname) = person
         .display_name

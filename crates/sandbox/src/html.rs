@@ -1,4 +1,4 @@
-//! The frame of every page that a person sees: plain HTML that works without scripts and loads nothing from elsewhere.
+//! The layout of every page: plain HTML that works without scripts and loads nothing from other origins.
 
 use std::sync::LazyLock;
 
@@ -14,8 +14,8 @@ use rsa::sha2::{Digest as _, Sha256};
 
 const STYLE_SHEET: &str = include_str!("../assets/style.css");
 
-/// Allows the style sheet and nothing else. It does not restrict where forms go: browsers hold that
-/// against the redirects that follow, which lead to other origins.
+/// Allows the style sheet and nothing else. It does not restrict the targets of forms: browsers apply that to the
+/// redirects after a form as well, which lead to other origins.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = hash(STYLE_SHEET);
     format!(
@@ -32,7 +32,7 @@ fn hash(text: &str) -> String {
     BASE64_STANDARD.encode(Sha256::digest(text))
 }
 
-/// A response for a page, to be kept by nobody.
+/// The response for a page, with `Cache-Control: no-store`.
 pub(crate) fn response(status: StatusCode) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     response

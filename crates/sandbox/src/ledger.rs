@@ -1,4 +1,4 @@
-//! What the cloud was asked: the number of requests per endpoint and person, and every secret it gave out.
+//! The counts of the cloud's requests, per endpoint and person, and the secrets that it issued.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 /// A part of the cloud that can be made to fail. Its requests are counted by the [`Ledger`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// Entra's token endpoint.
@@ -22,16 +22,16 @@ pub enum Endpoint {
 }
 
 /// The requests of one endpoint.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requests {
-    /// All requests, those included that were refused or failed on purpose.
+    /// All requests, including those that were refused or that failed by a fault.
     pub total: u64,
     /// The part of `total` that was made for a known person, by the person's name.
     pub people: BTreeMap<String, u64>,
 }
 
 /// The counts at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerSnapshot {
     /// Requests to Entra's token endpoint.
     pub token: Requests,
@@ -105,7 +105,7 @@ impl Ledger {
         self.counts.lock().clone()
     }
 
-    /// Starts counting at zero. Secrets are kept.
+    /// Resets the counts to zero. Secrets are kept.
     pub fn reset(&self) {
         *self.counts.lock() = LedgerSnapshot::default();
     }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_forgets_counts_but_not_secrets() {
+    fn a_reset_clears_counts_but_not_secrets() {
         let ledger = Ledger::new(true);
         ledger.record(Endpoint::Keys, None);
         ledger.record_secret("hush");

@@ -1,17 +1,17 @@
-//! Azure on loopback: everything that a function app with MCP tools meets in production, for a
-//! laptop, for tests and for CI. Never deployed.
+//! Azure on loopback: everything that a function app with MCP tools depends on in production, for a laptop, for tests
+//! and for CI. Never deployed.
 //!
-//! It reads the app's own `host.json`, `local.settings.json` and `function.json` files and starts
-//! its custom handler, but shares no code with it.
+//! The sandbox reads the app's own `host.json`, `local.settings.json` and `function.json` files and starts its custom
+//! handler, but shares no code with it.
 //!
-//! - [`sandbox`]: all of it together
+//! - [`sandbox`]: all parts together
 //! - [`functions_host`]: the Functions host with its MCP extension
 //! - [`app_service_auth`]: App Service Authentication, in front of the host
-//! - [`developer_tools`]: `az` and its kin, for a handler on a developer's machine
+//! - [`developer_tools`]: stand-ins for `az`, `azd` and `pwsh`, for a handler on a developer's machine
 //! - [`cloud`]: Entra, managed identity and Microsoft Graph
-//! - [`tenant`]: what these three know, issue and accept
-//! - [`events`]: what happens, as it happens
-//! - [`replay`]: whether all that is as the real thing, as far as that was recorded
+//! - [`tenant`]: the state that these three share
+//! - [`events`]: the events that the log shows
+//! - [`replay`]: the comparison with recordings of the real host
 
 pub mod app_service_auth;
 mod ca_certificate;
@@ -31,8 +31,6 @@ pub mod ledger;
 pub mod loopback;
 mod managed_identity;
 pub mod replay;
-#[cfg(test)]
-mod rooms;
 pub mod sandbox;
 pub mod tenant;
 

@@ -10,8 +10,7 @@ use tokio::net::TcpSocket;
 /// # Errors
 /// When the client cannot be made.
 pub fn client() -> io::Result<reqwest::Client> {
-    // The client wants a TLS library before it is told that there will be no TLS. A second
-    // installation is refused, which is as good.
+    // The client needs a TLS provider even without TLS. A second installation fails, which does no harm.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()

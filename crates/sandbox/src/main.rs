@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
         .with_writer(io::stderr)
         .init();
     let outcome = match line.command {
-        Some(Command::Token(arguments)) => token(&arguments).await,
+        Some(Command::Token(arguments)) => print_token(&arguments).await,
         Some(Command::Start(arguments)) => start(arguments).await,
         Some(Command::Replay(arguments)) => replay(&arguments).await,
         Some(Command::ScriptedHandler) => {
@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Starts the sandbox and keeps it until it is interrupted.
+/// Starts the sandbox and runs it until it is interrupted.
 async fn start(arguments: StartArguments) -> Result<(), String> {
     if !arguments.app_root.join("host.json").is_file() {
         let folder = arguments.app_root.display();
@@ -54,7 +54,7 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
         ));
     }
     let built = if arguments.no_build {
-        handler_built_last(&arguments.app_root)
+        find_built_handler(&arguments.app_root)
     } else {
         Some(build_handler(&arguments.app_root).await?)
     };
@@ -100,7 +100,7 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
 
     terminal.ready(&sandbox, arguments.profile);
     tokio::select! {
-        interruption = interrupted() => {
+        interruption = wait_for_interrupt() => {
             interruption.map_err(|error| error.to_string())?;
             stop(sandbox).await;
             Ok(())
@@ -109,7 +109,7 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
             let trouble = sandbox.handler().trouble();
             let trouble = trouble.map(|trouble| trouble.to_string()).unwrap_or_default();
             let message = format!(
-                "the Functions host has ended, since the handler failed too often: {trouble}\n\
+                "the Functions host has ended because the handler failed too often: {trouble}\n\
                 Azure would start another host"
             );
             if arguments.as_azure {
@@ -121,16 +121,16 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
     }
 }
 
-/// Stops the sandbox, and does not wait for calls in flight when it is interrupted once more.
+/// Stops the sandbox. A second interrupt ends the wait for calls in flight.
 async fn stop(sandbox: Sandbox) {
     let patience = async {
         sleep(Duration::from_secs(1)).await;
-        eprintln!("calls in flight are being finished; Ctrl-C again stops at once");
+        eprintln!("waiting for calls in flight; press Ctrl-C again to stop at once");
         std::future::pending::<()>().await;
     };
     tokio::select! {
         () = sandbox.stop() => {}
-        _ = interrupted() => {}
+        _ = wait_for_interrupt() => {}
         () = patience => {}
     }
 }
@@ -144,13 +144,13 @@ fn explain(error: &sandbox::StartError) -> String {
             )
         }
         sandbox::StartError::Handler(_) => {
-            format!("{error}\nIs it built? Without --no-build it is.")
+            format!("{error}\nIs the handler built? Omit --no-build to build it.")
         }
         _ => error.to_string(),
     }
 }
 
-/// Builds the handler in sight of the user, and says where it is.
+/// Builds the handler, with cargo's output on the terminal, and returns its path.
 async fn build_handler(app_root: &Path) -> Result<PathBuf, String> {
     let output = process::Command::from(cargo::command())
         // With the features that the tests of the workspace have: one selection of members alone
@@ -163,28 +163,26 @@ async fn build_handler(app_root: &Path) -> Result<PathBuf, String> {
         .map_err(|error| format!("cargo cannot be started: {error}"))?
         .wait_with_output()
         .await
-        .map_err(|error| format!("cargo is lost: {error}"))?;
+        .map_err(|error| format!("waiting for cargo failed: {error}"))?;
     if !output.status.success() {
-        return Err(
-            "the handler does not build: cargo says above what is wrong with it. \
-            --no-build starts the one that was built last"
-                .to_owned(),
-        );
+        return Err("the handler does not build: cargo's errors are above. \
+            --no-build starts the handler that was built last"
+            .to_owned());
     }
     cargo::executable(&output.stdout, "handler")
-        .ok_or_else(|| "cargo does not say where the handler is that it has built".to_owned())
+        .ok_or_else(|| "cargo does not name the handler's executable".to_owned())
 }
 
-/// The handler that cargo built last, if it did; a package has its own.
-fn handler_built_last(app_root: &Path) -> Option<PathBuf> {
+/// The handler that cargo built last, if there is one. A package has its own.
+fn find_built_handler(app_root: &Path) -> Option<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let name = format!("handler{}", std::env::consts::EXE_SUFFIX);
     let handler = app_root.join(target).join("debug").join(name);
     handler.is_file().then_some(handler)
 }
 
-/// Waits for Ctrl-C or, where there is such a thing, a request to terminate.
-async fn interrupted() -> io::Result<()> {
+/// Waits for Ctrl-C or, on Unix, for SIGTERM.
+async fn wait_for_interrupt() -> io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -198,8 +196,8 @@ async fn interrupted() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// Prints a token of the running sandbox, and nothing else.
-async fn token(arguments: &TokenArguments) -> Result<(), String> {
+/// Prints a token from the running sandbox, and nothing else.
+async fn print_token(arguments: &TokenArguments) -> Result<(), String> {
     let TokenArguments { person, login_port } = arguments;
     let client = loopback::client().map_err(|error| error.to_string())?;
     let url = format!("http://127.0.0.1:{login_port}/sandbox/token/{person}");
@@ -221,7 +219,7 @@ async fn token(arguments: &TokenArguments) -> Result<(), String> {
     Ok(())
 }
 
-/// Replays recordings of the real host and says in what the sandbox differs.
+/// Replays recordings of the real host and prints how the sandbox differs.
 async fn replay(arguments: &ReplayArguments) -> Result<(), String> {
     let differences = match &arguments.differences {
         Some(file) => Differences::read(file),
@@ -235,6 +233,6 @@ async fn replay(arguments: &ReplayArguments) -> Result<(), String> {
     if report.is_expected() {
         Ok(())
     } else {
-        Err("the sandbox is not as the recordings say".to_owned())
+        Err("the sandbox differs from the recordings".to_owned())
     }
 }

@@ -35,7 +35,7 @@ struct IdentityRequest {
 }
 
 impl IdentityRequest {
-    /// The identity that is asked for: a user-assigned one by one of its ids, the system-assigned one without any.
+    /// The requested identity: a user-assigned one by one of its ids, the system-assigned one without any.
     ///
     /// # Errors
     /// Why there is none.
@@ -79,11 +79,11 @@ async fn token(
         .answer(
             &tenant.ledger,
             Call::new(Endpoint::ManagedIdentity, None),
-            |struck| match struck.into_effect() {
+            |injected| match injected.into_effect() {
                 Effect::NumericExpiry => issue(Expiry::Number),
                 effect => effect.respond(error_body(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    "The identity service is unwell.",
+                    "The identity service is unavailable.",
                 )),
             },
             || issue(Expiry::String),

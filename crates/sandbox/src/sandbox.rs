@@ -1,5 +1,5 @@
-//! The whole of it: the cloud, the Functions host with the app's handler and, between them, App
-//! Service Authentication or a developer's tools.
+//! The whole sandbox: the cloud, the Functions host with the app's handler and, between them, App Service
+//! Authentication or a developer's tools.
 
 use std::fmt;
 use std::io;
@@ -24,14 +24,13 @@ use crate::functions_host::{
 };
 use crate::loopback;
 
-/// Which of its homes the app finds itself in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+/// The environment that the app runs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
     /// Flex Consumption: App Service Authentication, a system key, a managed identity.
     #[default]
     Azure,
-    /// A developer's machine, as `func start` makes it: nobody is asked who they are, and the tools
-    /// call Graph as the developer.
+    /// A developer's machine with `func start`: calls are anonymous, and the tools call Graph as the developer.
     Local,
 }
 
@@ -44,14 +43,14 @@ impl Profile {
     }
 }
 
-/// What the MCP server's registration is called (Application ID URI).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+/// The identifier URIs of the MCP server's registration (Application ID URI).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum IdentifierUri {
     /// The MCP endpoint's URL and its origin, beside `api://` and the client id: Entra accepts the `resource` that MCP
     /// clients send.
     #[default]
     Endpoint,
-    /// `api://` and the client id alone: Entra refuses the `resource` that MCP clients send.
+    /// `api://` and the client id only: Entra refuses the `resource` that MCP clients send.
     Api,
 }
 
@@ -69,10 +68,10 @@ impl IdentifierUri {
     }
 }
 
-/// How a sandbox is set up.
+/// The options of a sandbox.
 #[derive(Debug)]
 pub struct SandboxOptions {
-    /// Which of its homes the app finds itself in.
+    /// The environment that the app runs in.
     pub profile: Profile,
     /// The app's folder.
     pub app_root: PathBuf,
@@ -80,29 +79,29 @@ pub struct SandboxOptions {
     pub handler: Option<PathBuf>,
     /// The port of the MCP endpoint; 0 takes any free one.
     pub port: u16,
-    /// The system key; a new one if there is none.
+    /// The system key; a random one if `None`.
     pub system_key: Option<String>,
-    /// Settings that win over all others.
+    /// Settings that override all others.
     pub extra_env: Vec<(String, String)>,
-    /// Whether App Service Authentication guards the host ([`Profile::Azure`]). Without it the headers that it adds
-    /// are the client's own, as for somebody who reaches the handler by another way.
+    /// Whether App Service Authentication guards the host ([`Profile::Azure`]). Without it, clients can set the headers
+    /// that it adds, like a caller who bypasses it.
     pub app_service_auth: bool,
-    /// Who is signed in to the developer's tools ([`Profile::Local`]).
+    /// The person who is signed in to the developer's tools ([`Profile::Local`]).
     pub developer: String,
-    /// Instead of host.json's `functionTimeout`.
+    /// Replaces host.json's `functionTimeout`.
     pub function_timeout: Option<Duration>,
-    /// How long the host takes its time.
+    /// The host's waiting times.
     pub timings: HostTimings,
-    /// Whether to start with what keeps the host down or its calls waiting, as Azure does, rather
-    /// than to refuse it: a host that cannot start answers 503, and the tools of a handler that
-    /// cannot be started are listed. Requests for any host name are answered, too.
+    /// Whether to start in spite of errors that keep the host down or its calls waiting, as Azure does, instead of
+    /// reporting them: a host that cannot start answers 503, and the tools of a handler that cannot be started are
+    /// listed. Requests for any host name are answered, too.
     pub as_azure: bool,
-    /// What the MCP server's registration is called.
+    /// The identifier URIs of the MCP server's registration.
     pub identifier_uri: IdentifierUri,
-    /// Entra, managed identity and Graph. Their events go where all others go, and the identifier URIs are those of
+    /// Entra, managed identity and Graph. Their events go to [`events`](Self::events), and their identifier URIs follow
     /// [`identifier_uri`](Self::identifier_uri).
     pub cloud: CloudOptions,
-    /// Where events go.
+    /// The listener to events.
     pub events: Events,
 }
 
@@ -251,7 +250,7 @@ impl Sandbox {
         self.host.keys()
     }
 
-    /// Where people sign in with a browser, and consent ([`Profile::Azure`]).
+    /// The URL where people sign in with a browser and consent ([`Profile::Azure`]).
     pub fn sign_in_url(&self) -> Option<&str> {
         self.sign_in_url.as_deref()
     }
@@ -276,8 +275,8 @@ impl Sandbox {
         self.developer_tools.as_ref()
     }
 
-    /// The file with the certificate that vouches for the cloud's https ([`CloudOptions::tls`]). It is gone when the
-    /// sandbox is.
+    /// The file with the certificate to trust for the cloud's https ([`CloudOptions::tls`]). It is removed with the
+    /// sandbox.
     pub fn ca_certificate(&self) -> Option<&Path> {
         self.ca_certificate.as_ref().map(CaCertificate::path)
     }
@@ -305,7 +304,7 @@ impl fmt::Debug for Sandbox {
     }
 }
 
-/// Refuses what keeps the host down, or every call from being answered.
+/// Refuses app files that keep the host down, or that make every call fail.
 fn refuse_what_fails(app: &Result<AppFiles, AppFilesError>) -> Result<(), AppFilesError> {
     let app = app.as_ref().map_err(Clone::clone)?;
     let fault = app.warnings.iter().find_map(|warning| match warning {
@@ -335,8 +334,8 @@ fn azure_environment(cloud: Arc<Cloud>, port: u16, extra: Vec<(String, String)>)
     })
 }
 
-/// What a handler on Flex Consumption inherits from the host and has no use for. Two are secrets,
-/// which is why no handler may print its environment.
+/// The variables that a handler on Flex Consumption inherits from the host and does not need. Two are secrets, which
+/// is why a handler must not print its environment.
 fn platform_variables() -> [(&'static str, String); 6] {
     let secret = || AccessKey::random().as_str().to_owned();
     [
@@ -349,7 +348,8 @@ fn platform_variables() -> [(&'static str, String); 6] {
     ]
 }
 
-/// What the platform and the deployment tell a handler on Flex Consumption, by name. The host listens on `port`.
+/// The variables that the platform and the deployment set for a handler on Flex Consumption. The host listens on
+/// `port`.
 pub fn azure_variables(cloud: &Cloud, port: u16) -> [(&'static str, String); 10] {
     [
         ("WEBSITE_HOSTNAME", format!("127.0.0.1:{port}")),
@@ -402,7 +402,7 @@ fn local_environment(
     let local_settings = app
         .local_settings
         .iter()
-        // Core Tools do not pass on an empty one.
+        // Core Tools do not pass on an empty value.
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (name.clone(), value.clone()));
     let core_tools = core_tools_variables(&app.root)
@@ -410,7 +410,7 @@ fn local_environment(
         .map(|(name, value)| (name.to_owned(), value));
     let settings = core_tools
         .chain(local_settings)
-        // Core Tools leave alone what the environment has already.
+        // Core Tools do not replace variables of the environment.
         .filter(|(name, _)| std::env::var_os(name).is_none())
         .map(|(name, value)| (name, Some(value)));
     let all: Vec<_> = settings
@@ -420,7 +420,7 @@ fn local_environment(
     Ok(Environment::new(move || all.clone()))
 }
 
-/// What Core Tools set for the host, which the handler inherits.
+/// The variables that Core Tools set for the host, which the handler inherits.
 fn core_tools_variables(app_root: &Path) -> [(&'static str, String); 6] {
     // They also fetch extension bundles, and keep them here.
     let bundles = std::env::home_dir()

@@ -72,7 +72,7 @@ impl Setup {
             .unwrap()
     }
 
-    /// The same under the machine's other name.
+    /// The same URL under the machine's other name.
     fn app_on_localhost(&self, path: &str) -> Url {
         let mut url = self.app(path);
         url.set_host(Some("localhost")).unwrap();
@@ -103,7 +103,7 @@ impl Setup {
         self.cloud.access_token(person).unwrap()
     }
 
-    /// What the handler does to act for somebody: proves who it is, and exchanges the token.
+    /// The handler's steps to act for a user: it authenticates, and exchanges the token.
     async fn exchange_on_behalf_of(&self, token: &str) -> Value {
         let assertion = self
             .browser
@@ -195,7 +195,7 @@ struct Browser {
     client: Client,
 }
 
-/// What a browser shows in the end.
+/// The page that a browser ends on.
 #[derive(Debug)]
 struct Page {
     url: Url,
@@ -205,7 +205,7 @@ struct Page {
 
 impl Browser {
     fn new() -> Self {
-        // Makes sure of the TLS library.
+        // Installs the TLS provider.
         loopback::client().unwrap();
         let client = Client::builder()
             .no_proxy()
@@ -221,12 +221,12 @@ impl Browser {
         self.client.get(url).send().await.unwrap()
     }
 
-    /// Opens a page, wherever that leads.
+    /// Opens a page, and follows redirects.
     async fn open(&self, url: Url) -> Page {
         self.follow(self.get(url).await).await
     }
 
-    /// Answers the form on a page, wherever that leads.
+    /// Answers the form on a page, and follows redirects.
     async fn answer(&self, page: &Page, name: &str, value: &str) -> Page {
         let response = self.post(page, name, value).await;
         self.follow(response).await
@@ -260,7 +260,7 @@ fn location(response: &Response) -> Option<Url> {
 }
 
 impl Page {
-    /// What stands between this and the next quotation mark.
+    /// The text between `start` and the next quotation mark.
     fn attribute(&self, start: &str) -> &str {
         let (_, rest) = self
             .html
@@ -284,7 +284,7 @@ fn query(url: &Url) -> BTreeMap<String, String> {
 }
 
 #[actix_web::test]
-async fn a_person_signs_in_accepts_and_is_told_so() {
+async fn a_person_signs_in_accepts_and_sees_a_confirmation() {
     let setup = Setup::new().await;
     let consent = setup.sign_in("alan").await;
     assert_eq!(consent.title(), "Permissions requested");
@@ -318,7 +318,7 @@ async fn the_same_call_succeeds_when_the_user_has_consented() {
 }
 
 #[actix_web::test]
-async fn whoever_has_consented_is_asked_for_nothing_but_the_account() {
+async fn a_person_who_has_consented_is_asked_only_for_the_account() {
     let setup = Setup::new().await;
     let done = setup.sign_in("ada").await;
     assert_eq!(done.url, setup.app("/.auth/login/done"));
@@ -331,7 +331,7 @@ async fn whoever_has_consented_is_asked_for_nothing_but_the_account() {
 }
 
 #[actix_web::test]
-async fn a_refusal_of_consent_is_told_and_leaves_no_session() {
+async fn a_refusal_of_consent_is_shown_and_leaves_no_session() {
     let setup = Setup::new().await;
     let consent = setup.sign_in("alan").await;
     let refused = setup.browser.answer(&consent, "decision", "cancel").await;
@@ -383,7 +383,7 @@ async fn the_session_is_in_a_cookie_that_scripts_and_other_sites_cannot_use() {
 }
 
 #[actix_web::test]
-async fn the_browser_is_told_whose_session_it_has() {
+async fn the_browser_can_read_its_session() {
     let setup = Setup::new().await;
     setup.sign_in("ada").await;
     let response = setup.browser.get(setup.app("/.auth/me")).await;
@@ -443,7 +443,7 @@ async fn a_call_from_a_session_carries_what_the_token_store_has() {
 }
 
 #[actix_web::test]
-async fn a_bearer_token_goes_before_the_session() {
+async fn a_bearer_token_overrides_the_session() {
     let setup = Setup::new().await;
     setup.sign_in("ada").await;
     let call = || setup.call().header("x-functions-key", KEY);
@@ -460,7 +460,7 @@ async fn a_bearer_token_goes_before_the_session() {
 }
 
 #[actix_web::test]
-async fn a_session_that_nobody_opened_is_none() {
+async fn an_invented_session_is_refused() {
     let setup = Setup::new().await;
     let call = setup
         .call()
@@ -491,7 +491,7 @@ async fn the_two_gates_are_passed_in_order_and_answer_differently() {
     ] {
         let response = call.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        assert!(has_challenge(&response), "authentication is asked first");
+        assert!(has_challenge(&response), "authentication is checked first");
     }
     let other_client = setup
         .call()
@@ -506,7 +506,7 @@ async fn the_two_gates_are_passed_in_order_and_answer_differently() {
     for call in [ada(), ada().header("x-functions-key", "wrong")] {
         let response = call.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
-        assert!(!has_challenge(&response), "the host says nothing but no");
+        assert!(!has_challenge(&response), "the host sends no challenge");
     }
     let let_in = ada().header("x-functions-key", KEY).send().await.unwrap();
     assert_eq!(let_in.status(), StatusCode::OK);
@@ -544,7 +544,7 @@ async fn pre_authorised_clients_are_allowed_applications() {
 }
 
 #[actix_web::test]
-async fn the_metadata_name_the_app_as_the_client_does() {
+async fn the_metadata_names_the_app_as_the_client_does() {
     let setup = Setup::new().await;
     for name in [Setup::app, Setup::app_on_localhost] {
         let response = setup.browser.get(name(&setup, MCP_PATH)).await;
@@ -577,7 +577,7 @@ async fn the_metadata_name_the_app_as_the_client_does() {
 }
 
 #[actix_web::test]
-async fn what_a_client_accepts_is_looked_at_when_it_is_known_to_be_allowed() {
+async fn what_a_client_accepts_is_checked_only_once_it_is_allowed() {
     let setup = Setup::new().await;
     let request = || {
         let request = setup.browser.client.post(setup.host.mcp_url());
@@ -597,7 +597,7 @@ async fn what_a_client_accepts_is_looked_at_when_it_is_known_to_be_allowed() {
 }
 
 #[actix_web::test]
-async fn a_browser_stays_at_the_name_that_it_knows_the_app_by() {
+async fn a_browser_stays_at_the_host_name_that_it_used() {
     let setup = Setup::new().await;
     let sign_in = setup.app_on_localhost("/.auth/login/aad");
     let picker = setup.browser.open(sign_in).await;
@@ -629,14 +629,14 @@ async fn a_sign_in_leads_back_into_the_app_and_nowhere_else() {
 }
 
 #[actix_web::test]
-async fn an_answer_is_taken_once_and_from_the_browser_that_was_sent_for_it() {
+async fn an_answer_is_accepted_once_and_from_the_browser_that_began_the_sign_in() {
     let setup = Setup::new().await;
     let picker = setup.browser.open(setup.app("/.auth/login/aad")).await;
     let callback = location(&setup.browser.post(&picker, "account", "ada").await).unwrap();
 
     let stranger = Browser::new().open(callback.clone()).await;
     assert_eq!(stranger.status, StatusCode::UNAUTHORIZED);
-    assert!(stranger.says("This browser did not begin the sign-in"));
+    assert!(stranger.says("This browser did not start the sign-in"));
     let done = setup.browser.open(callback.clone()).await;
     assert_eq!(done.status, StatusCode::OK);
     let replayed = setup.browser.open(callback).await;
@@ -673,7 +673,7 @@ async fn entras_answer_may_come_in_a_form() {
 }
 
 #[actix_web::test]
-async fn a_code_of_another_sign_in_is_found_out_by_its_nonce() {
+async fn a_code_of_another_sign_in_is_detected_by_its_nonce() {
     let setup = Setup::new().await;
     let picker = setup.browser.open(setup.app("/.auth/login/aad")).await;
     let first = location(&setup.browser.post(&picker, "account", "ada").await).unwrap();
@@ -693,7 +693,7 @@ async fn a_code_of_another_sign_in_is_found_out_by_its_nonce() {
 }
 
 #[actix_web::test]
-async fn what_keeps_the_app_from_its_tokens_is_told() {
+async fn the_log_has_the_reason_of_a_failed_redemption() {
     let setup = Setup::new().await;
     let sign_in = async |fault: Fault| {
         setup.cloud.faults().add(fault.times(1)).unwrap();
@@ -719,13 +719,13 @@ async fn what_keeps_the_app_from_its_tokens_is_told() {
     };
     assert!(entra.contains("AADSTS700213"), "{entra}");
     assert!(
-        identity.contains("managed identity did not vouch"),
+        identity.contains("no client assertion from its managed identity"),
         "{identity}"
     );
 }
 
 #[actix_web::test]
-async fn whoever_signs_out_has_no_session_here_or_at_entra() {
+async fn signing_out_ends_the_session_here_and_at_entra() {
     let setup = Setup::new().await;
     setup.sign_in("ada").await;
     let before = setup.browser.get(setup.app("/.auth/me")).await;
@@ -745,7 +745,7 @@ async fn whoever_signs_out_has_no_session_here_or_at_entra() {
 }
 
 #[actix_web::test]
-async fn pages_allow_nothing_from_elsewhere() {
+async fn pages_load_nothing_from_other_origins() {
     let setup = Setup::new().await;
     let response = setup.browser.get(setup.app("/.auth/login/done")).await;
     let policy = response.headers()["content-security-policy"].to_str();
@@ -756,7 +756,7 @@ async fn pages_allow_nothing_from_elsewhere() {
 }
 
 #[actix_web::test]
-async fn every_step_is_told_and_no_secret_with_it() {
+async fn the_log_has_every_step_and_no_secret() {
     let setup = Setup::new().await;
     let consent = setup.sign_in("alan").await;
     setup.browser.answer(&consent, "decision", "accept").await;
@@ -796,7 +796,7 @@ async fn every_step_is_told_and_no_secret_with_it() {
         .lock()
         .unwrap()
         .iter()
-        // In its answer, the fake handler repeats the headers.
+        // The fake handler repeats the headers in its answer.
         .filter(|event| !matches!(event, Event::ToolCall { .. }))
         .map(|event| serde_json::to_string(event).unwrap())
         .collect();

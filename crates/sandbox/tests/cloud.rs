@@ -1,4 +1,4 @@
-//! The cloud over HTTP, as the handler meets it.
+//! The cloud over HTTP, as the handler sees it.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ impl Setup {
         text_of(&json_of(response).await["access_token"])
     }
 
-    /// A good on-behalf-of request.
+    /// A valid on-behalf-of request.
     async fn exchange_form(&self, person: &str) -> Form {
         let scope = format!("{}/.default", self.cloud.graph());
         Form::from([
@@ -135,7 +135,7 @@ fn text_of(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// The `AADSTS` number of a refusal.
+/// The `AADSTS` code of a refusal.
 async fn code_of(response: Response) -> u64 {
     assert!(response.status().is_client_error(), "{}", response.status());
     json_of(response).await["error_codes"][0].as_u64().unwrap()
@@ -466,7 +466,7 @@ async fn the_assertions_audience_is_a_client_id_and_not_the_uri_that_was_asked_f
 }
 
 #[tokio::test]
-async fn an_expiry_can_be_a_number_as_elsewhere() {
+async fn an_expiry_can_be_a_number_as_from_other_hosts() {
     let setup = Setup::new().await;
     setup.fault(Fault::new(Endpoint::ManagedIdentity, Effect::NumericExpiry));
     let body = json_of(setup.identity(&IDENTITY_QUERY).await).await;
@@ -648,7 +648,7 @@ async fn app_service_authentication_accepts_the_servers_tokens_only() {
 }
 
 #[tokio::test]
-async fn every_error_of_entra_can_be_had_on_request() {
+async fn every_error_of_entra_can_be_injected() {
     let setup = Setup::new().await;
     let form = setup.exchange_form("ada").await;
     for error in EntraError::ALL {
@@ -686,7 +686,7 @@ async fn an_error_carries_the_callers_correlation_id() {
 }
 
 #[tokio::test]
-async fn faults_of_the_wire_look_the_same_everywhere() {
+async fn faults_of_the_connection_are_the_same_at_every_endpoint() {
     let setup = Setup::new().await;
     let graph_token = setup.graph_token("ada").await;
     let form = setup.exchange_form("ada").await;
@@ -815,7 +815,7 @@ async fn the_clocks_skew_moves_the_times_of_tokens() {
 }
 
 #[tokio::test]
-async fn the_control_endpoint_explains_itself() {
+async fn the_control_api_explains_itself() {
     let setup = Setup::new().await;
     let control = setup.cloud.control_url();
     let help = setup.get(&control).await.text().await.unwrap();
@@ -828,9 +828,9 @@ async fn the_control_endpoint_explains_itself() {
         assert!(help.contains(word), "{word}");
     }
 
-    let nobody = setup.get(&format!("{control}/token/eve")).await;
-    assert_eq!(nobody.status(), StatusCode::NOT_FOUND);
-    assert!(nobody.text().await.unwrap().contains("ada, grace, alan"));
+    let unknown = setup.get(&format!("{control}/token/eve")).await;
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    assert!(unknown.text().await.unwrap().contains("ada, grace, alan"));
 
     let faults = format!("{control}/faults");
     for (fault, expected) in [
@@ -840,7 +840,7 @@ async fn the_control_endpoint_explains_itself() {
         ),
         (
             json!({"at": "token", "effect": {"entra_error": {"code": 1}}}),
-            "AADSTS1 ",
+            "AADSTS1;",
         ),
         (
             json!({"at": "token", "effect": "reset", "person": "eve"}),
@@ -861,7 +861,7 @@ async fn the_control_endpoint_explains_itself() {
 }
 
 #[tokio::test]
-async fn the_control_endpoint_switches_the_cloud() {
+async fn the_control_api_controls_the_cloud() {
     let setup = Setup::new().await;
     let control = setup.cloud.control_url();
 
@@ -936,7 +936,7 @@ async fn the_control_endpoint_switches_the_cloud() {
 }
 
 #[tokio::test]
-async fn the_control_endpoint_answers_to_loopback_names_only() {
+async fn the_control_api_answers_to_loopback_names_only() {
     let setup = Setup::new().await;
     let url = format!("{}/token/ada", setup.cloud.control_url());
     let rebound = setup
@@ -951,7 +951,7 @@ async fn the_control_endpoint_answers_to_loopback_names_only() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_site_turns_no_switch() {
+async fn a_page_of_another_site_cannot_use_the_control_api() {
     let setup = Setup::new().await;
     let control = setup.cloud.control_url();
     let consent = format!("{control}/consent/alan");
@@ -981,7 +981,7 @@ async fn a_page_of_another_site_turns_no_switch() {
     let alan = setup.cloud.directory().person("alan").unwrap();
     assert!(!setup.cloud.directory().has_consented(&alan));
 
-    // A link may lead to the help, and programs name no origin.
+    // A link may lead to the help, and programs other than browsers send no origin.
     let help = send(
         Method::GET,
         &control,
@@ -997,7 +997,7 @@ async fn a_page_of_another_site_turns_no_switch() {
 }
 
 #[tokio::test]
-async fn every_secret_issued_is_on_record_if_wanted() {
+async fn every_secret_is_recorded_on_request() {
     let setup = Setup::with(CloudOptions {
         record_secrets: true,
         ..CloudOptions::default()
@@ -1054,7 +1054,7 @@ async fn a_rotation_of_keys_amid_exchanges_loses_none() {
 
 #[tokio::test]
 async fn a_stopped_cloud_frees_its_ports_and_a_dropped_one_too() {
-    // Below the ports that the other tests get, lest one of them takes it in between.
+    // Below the ports of the other tests, so that none of them takes it in between.
     let port = (20_000..32_000)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .unwrap();

@@ -1,4 +1,4 @@
-//! What is told of the steps to a token, as the cloud takes part in them.
+//! The events of the steps to a token, as far as the cloud takes part in them.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use serde_json::Value;
 const REDIRECT_URI: &str = "http://localhost:3334/oauth/callback";
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
 
-/// A cloud, somebody who asks it for things, and what is told of that.
+/// A cloud, a client of it, and the events.
 struct Setup {
     cloud: Cloud,
     client: Client,
@@ -31,7 +31,7 @@ impl Setup {
             ..CloudOptions::default()
         });
         let cloud = cloud.await.unwrap();
-        // Makes sure of the TLS library.
+        // Installs the TLS provider.
         loopback::client().unwrap();
         let client = Client::builder()
             .no_proxy()
@@ -50,8 +50,8 @@ impl Setup {
         Url::parse(&url).unwrap()
     }
 
-    /// The one exchange since the last time, in words.
-    fn told(&self) -> (Option<Party>, Party, String, u16, String) {
+    /// The one exchange since the last call, in words.
+    fn last_exchange(&self) -> (Option<Party>, Party, String, u16, String) {
         let events = std::mem::take(&mut *self.events.lock().unwrap());
         let [
             Event::Exchange(Exchange {
@@ -94,26 +94,26 @@ impl Setup {
 }
 
 #[actix_web::test]
-async fn a_clients_way_to_its_tokens_is_told_step_by_step() {
+async fn the_log_has_each_step_of_a_client_to_its_tokens() {
     let setup = Setup::new().await;
     let well_known = "/.well-known/oauth-authorization-server";
     let url = format!("{}{well_known}", setup.cloud.authority());
     setup.client.get(url).send().await.unwrap();
-    let (from, to, request, status, answer) = setup.told();
+    let (from, to, request, status, answer) = setup.last_exchange();
     assert_eq!((from, to, status), (None, Party::Entra, 404));
     assert_eq!(request, format!("GET {well_known}"));
     assert_eq!(
         answer,
-        "Entra has its metadata behind the issuer's path only"
+        "Entra has its metadata below the issuer's path only"
     );
 
     let metadata = setup.entra("v2.0/.well-known/openid-configuration");
     setup.client.get(metadata).send().await.unwrap();
-    let (_, _, request, status, _) = setup.told();
+    let (_, _, request, status, _) = setup.last_exchange();
     assert_eq!((request.as_str(), status), ("OpenID metadata", 200));
 
     let page = setup.authorize(|_| None).await;
-    let (from, _, request, status, answer) = setup.told();
+    let (from, _, request, status, answer) = setup.last_exchange();
     assert_eq!((from, status), (Some(Party::Browser), 200));
     assert_eq!(
         request,
@@ -128,11 +128,11 @@ async fn a_clients_way_to_its_tokens_is_told_step_by_step() {
     ];
     let request = setup.client.post(setup.entra("account")).form(&form);
     let response = request.send().await.unwrap();
-    let (_, _, request, _, answer) = setup.told();
+    let (_, _, request, _, answer) = setup.last_exchange();
     assert_eq!(request, "sign in as ada");
     assert_eq!(
         answer,
-        format!("a code, by way of the browser to {REDIRECT_URI}")
+        format!("a code, through the browser to {REDIRECT_URI}")
     );
 
     let location = Url::parse(response.headers()[LOCATION].to_str().unwrap()).unwrap();
@@ -149,7 +149,7 @@ async fn a_clients_way_to_its_tokens_is_told_step_by_step() {
             ("code_verifier", VERIFIER),
         ])
         .await;
-    let (from, _, request, status, answer) = setup.told();
+    let (from, _, request, status, answer) = setup.last_exchange();
     assert_eq!((from, status), (Some(Party::Client), 200));
     assert_eq!(
         request,
@@ -166,24 +166,24 @@ async fn a_clients_way_to_its_tokens_is_told_step_by_step() {
         ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
     ];
     setup.token(&refresh).await;
-    let (_, _, request, _, _) = setup.told();
+    let (_, _, request, _, _) = setup.last_exchange();
     assert_eq!(request, "token: MCP client with a refresh token");
 
     let foreign = [("resource", "http://127.0.0.1:7071/runtime/webhooks/mcp")];
     setup.token(&[&refresh[..], &foreign].concat()).await;
-    let (_, _, request, status, answer) = setup.told();
+    let (_, _, request, status, answer) = setup.last_exchange();
     assert!(request.ends_with(", resource http://127.0.0.1:7071/runtime/webhooks/mcp"));
     assert_eq!(status, 400);
     assert!(answer.starts_with("AADSTS9010010: "), "{answer}");
 }
 
 #[actix_web::test]
-async fn what_entra_does_not_accept_is_told_with_its_number() {
+async fn the_log_has_the_code_of_an_error_of_entra() {
     let setup = Setup::new().await;
     setup
         .authorize(|name| (name == "redirect_uri").then_some("https://evil.example/"))
         .await;
-    let (_, _, _, status, answer) = setup.told();
+    let (_, _, _, status, answer) = setup.last_exchange();
     assert_eq!(status, 400);
     assert!(
         answer.starts_with("page \"Sign-in failed\": AADSTS50011: "),
@@ -193,18 +193,18 @@ async fn what_entra_does_not_accept_is_told_with_its_number() {
     setup
         .authorize(|name| (name == "scope").then_some("mcp.read"))
         .await;
-    let (_, _, _, status, answer) = setup.told();
+    let (_, _, _, status, answer) = setup.last_exchange();
     assert_eq!(status, 302);
     assert!(
         answer.starts_with(&format!(
-            "invalid_client, by way of the browser to {REDIRECT_URI}: AADSTS650053: "
+            "invalid_client, through the browser to {REDIRECT_URI}: AADSTS650053: "
         )),
         "{answer}"
     );
 }
 
 #[actix_web::test]
-async fn the_handlers_way_to_graph_is_told() {
+async fn the_log_has_each_step_of_the_handler_to_graph() {
     let setup = Setup::new().await;
     let identity = setup
         .client
@@ -216,7 +216,7 @@ async fn the_handlers_way_to_graph_is_told() {
         ])
         .header("X-IDENTITY-HEADER", "wrong");
     identity.send().await.unwrap();
-    let (from, to, request, status, answer) = setup.told();
+    let (from, to, request, status, answer) = setup.last_exchange();
     assert_eq!(
         (from, to, status),
         (Some(Party::Handler), Party::ManagedIdentity, 401)
@@ -230,7 +230,7 @@ async fn the_handlers_way_to_graph_is_told() {
         .send()
         .await
         .unwrap();
-    let (from, _, request, _, _) = setup.told();
+    let (from, _, request, _, _) = setup.last_exchange();
     assert_eq!(
         (from, request.as_str()),
         (Some(Party::Handler), "signing keys")
@@ -247,12 +247,12 @@ async fn the_handlers_way_to_graph_is_told() {
             ("scope", &scope),
         ])
         .await;
-    let (from, _, request, status, answer) = setup.told();
+    let (from, _, request, status, answer) = setup.last_exchange();
     assert_eq!((from, status), (Some(Party::Handler), 400));
     assert_eq!(
         request,
         "token: Functions MCP server on behalf of alan@contoso.example for .default of Microsoft Graph, \
-         proven by its managed identity"
+         authenticated by its managed identity"
     );
     assert!(answer.starts_with("AADSTS"), "{answer}");
 
@@ -262,7 +262,7 @@ async fn the_handlers_way_to_graph_is_told() {
         setup.client.get(me).bearer_auth(&token).send()
     };
     me().await.unwrap();
-    let (_, _, request, status, answer) = setup.told();
+    let (_, _, request, status, answer) = setup.last_exchange();
     assert_eq!(request, "GET /v1.0/me as ada@contoso.example");
     assert_eq!(
         (status, answer.as_str()),
@@ -276,13 +276,13 @@ async fn the_handlers_way_to_graph_is_told() {
         let fault = Fault::new(Endpoint::Graph, effect).times(1);
         setup.cloud.faults().add(fault).unwrap();
         me().await.unwrap();
-        let (_, _, _, status, answer) = setup.told();
+        let (_, _, _, status, answer) = setup.last_exchange();
         assert_eq!((status, answer.as_str()), expected);
     }
 }
 
 #[actix_web::test]
-async fn the_sandboxs_own_switches_are_no_step() {
+async fn the_log_does_not_have_calls_to_the_control_api() {
     let setup = Setup::new().await;
     let url = format!("{}/token/ada", setup.cloud.control_url());
     setup.client.get(url).send().await.unwrap();

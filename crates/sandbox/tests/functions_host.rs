@@ -1,5 +1,5 @@
-//! The Functions host as MCP clients and custom handlers meet it. The handler is a fake: either a
-//! server within the test, or this very program in another process.
+//! The Functions host as MCP clients and custom handlers see it. The handler is a fake: either a server within the
+//! test, or this very program in another process.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::fs;
@@ -90,7 +90,7 @@ impl Drop for TestApp {
     }
 }
 
-/// A handler within the test: gives one answer and keeps what it was sent.
+/// A handler within the test: it gives one answer and keeps the requests.
 struct FakeHandler {
     address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
@@ -298,14 +298,14 @@ impl Client {
         .await
     }
 
-    /// Calls HelloTool and gives its result.
+    /// Calls HelloTool and returns its result.
     async fn call(&self, arguments: Value) -> Value {
         let message = self.call_response(arguments).await.message();
         assert!(message["result"].is_object(), "{message}");
         message["result"].clone()
     }
 
-    /// Calls HelloTool and gives its text.
+    /// Calls HelloTool and returns its text.
     async fn call_text(&self, arguments: Value) -> String {
         self.call(arguments).await["content"][0]["text"]
             .as_str()
@@ -320,7 +320,7 @@ fn host_before(handler: &FakeHandler, app: &TestApp) -> FunctionsHost {
     FunctionsHost::start(options).unwrap()
 }
 
-/// A time-out comes when it says.
+/// Timings with which a call fails right after `functionTimeout`.
 fn without_grace() -> HostTimings {
     HostTimings {
         grace: Duration::ZERO,
@@ -328,7 +328,7 @@ fn without_grace() -> HostTimings {
     }
 }
 
-/// Events as they come.
+/// A listener that records events.
 fn recorder() -> (Events, Arc<Mutex<Vec<Event>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&events);
@@ -338,7 +338,7 @@ fn recorder() -> (Events, Arc<Mutex<Vec<Event>>>) {
     )
 }
 
-// What a client sees of the handler's answers.
+// The handler's answers, as clients see them.
 
 #[actix_web::test]
 async fn a_tools_own_result_and_its_own_error_reach_the_client_unchanged() {
@@ -406,7 +406,7 @@ async fn every_failure_of_the_handler_reaches_the_client_in_the_hosts_words() {
 }
 
 #[actix_web::test]
-async fn nobody_listening_is_a_failure_of_the_handler() {
+async fn a_refused_connection_is_a_failure_of_the_handler() {
     let app = TestApp::new();
     let nobody = SocketAddr::from(([127, 0, 0, 1], loopback::free_port().unwrap()));
     let host = FunctionsHost::start(
@@ -501,7 +501,7 @@ async fn the_handler_is_not_called_for_what_the_extension_refuses() {
     );
 }
 
-// What the handler sees of a call.
+// Calls, as the handler sees them.
 
 #[actix_web::test]
 async fn an_invocation_is_posted_to_the_functions_name_whatever_the_case_of_the_tools() {
@@ -801,7 +801,7 @@ fn the_handler_in_another_process() {
         eprintln!("a setting is missing");
         process::exit(code.parse().unwrap());
     }
-    // Without it, nobody but a curious reader started this test.
+    // Without the variable, this test was not started by another.
     let Ok(port) = std::env::var("FUNCTIONS_CUSTOMHANDLER_PORT") else {
         return;
     };
@@ -981,7 +981,7 @@ async fn a_handler_that_does_not_stay_keeps_the_sandbox_from_starting() {
 }
 
 #[actix_web::test]
-async fn a_caller_who_is_not_signed_in_is_told_where_to_sign_in() {
+async fn a_caller_who_is_not_signed_in_gets_a_challenge() {
     let app = TestApp::new();
     let sandbox = sandbox(&app, Profile::Azure).await;
     let ada = || Client::of_sandbox(&sandbox, "ada");
@@ -1051,7 +1051,7 @@ async fn a_token_of_an_application_that_is_not_allowed_is_forbidden() {
 }
 
 #[actix_web::test]
-async fn the_caller_is_told_to_the_handler_in_headers_that_a_client_cannot_forge() {
+async fn the_handler_gets_the_caller_in_headers_that_a_client_cannot_forge() {
     let app = TestApp::new();
     let sandbox = sandbox(&app, Profile::Azure).await;
     let client = Client::of_sandbox(&sandbox, "grace")

@@ -1,5 +1,5 @@
-//! The Functions host and the process of its handler, by the rules that the real host was seen to
-//! follow (`recordings/functions-host`). The handler is this very program in another process.
+//! The Functions host and the process of its handler, by the recorded rules of the real host
+//! (`recordings/functions-host`). The handler is this very program in another process.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::fs;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 const GENERIC_ERROR: &str = "An error occurred invoking 'HelloTool'.";
 
-/// What the handler does when it starts, as a variable.
+/// The variable that says what the handler does when it starts.
 const AT_START: &str = "TEST_AT_START";
 
 /// Longer than anything should take on a busy machine.
@@ -132,7 +132,7 @@ impl Drop for TestApp {
     }
 }
 
-/// Minutes made seconds. A call waits for a process that starts longer than that takes.
+/// Timings in seconds instead of minutes. A call's wait for the handler is longer than the handler's start.
 fn short() -> HostTimings {
     HostTimings {
         grace: Duration::from_millis(500),
@@ -160,7 +160,7 @@ async fn try_request(url: &str, method: &str, params: Value) -> reqwest::Result<
     }))
 }
 
-/// Calls HelloTool and gives its text.
+/// Calls HelloTool and returns its text.
 async fn call(host: &FunctionsHost, order: &str) -> String {
     call_at(&host.mcp_url(), order).await
 }
@@ -179,7 +179,7 @@ async fn tools(url: &str) -> Value {
     answer["result"]["tools"][0]["name"].clone()
 }
 
-/// Whether nobody takes connections any more.
+/// Whether the host refuses connections.
 async fn refuses_connections(host: &FunctionsHost) -> bool {
     try_request(&host.mcp_url(), "ping", json!({}))
         .await
@@ -207,7 +207,7 @@ async fn restarted(host: &FunctionsHost, times: u32) {
 #[test]
 #[ignore = "the handler of the tests below, which they start as a process of its own"]
 fn the_handler_in_another_process() {
-    // Without it, nobody but a curious reader started this test.
+    // Without the variable, this test was not started by another.
     let Ok(port) = std::env::var("FUNCTIONS_CUSTOMHANDLER_PORT") else {
         return;
     };
@@ -236,7 +236,7 @@ fn the_handler_in_another_process() {
     });
 }
 
-/// Shows what the host asks first, and answers with this status or, for 0, not at all.
+/// Prints the host's first request, and answers it with this status or, for 0, not at all.
 fn answer_once(port: u16, status: &str) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     let (mut connection, _) = listener.accept().unwrap();
@@ -370,7 +370,7 @@ async fn a_handler_that_never_listens_is_started_three_times_and_then_given_up()
     host["customHandler"]["initializationTimeout"] = json!("00:00:01");
     app.write("host.json", &host);
     let host = app.start(&[(AT_START, Some("sleep"))]);
-    // Whoever waits for the start learns of it at once.
+    // A caller of `started` gets the failure at once.
     let error = host.handler().started().await.unwrap_err().to_string();
     assert!(
         error.contains("Initializing HttpWorker timed out."),
@@ -455,7 +455,7 @@ async fn a_call_that_takes_too_long_costs_all_others_their_answers_and_is_not_co
     let app = TestApp::new();
     let limit = Duration::from_secs(1);
     let host = app.start_with(&[], |options| options.function_timeout = Some(limit));
-    // Once more than failures would be forgiven.
+    // One time more than failures are tolerated.
     for round in 1..=4 {
         host.handler().ready().await.unwrap();
         let started = Instant::now();
@@ -506,7 +506,7 @@ async fn an_idle_connection_does_not_keep_a_host_from_stopping() {
     let app = TestApp::new();
     let host = app.start(&[]);
     let client = loopback::client().unwrap();
-    // It keeps its connection.
+    // The client keeps its connection.
     let response = client.get(host.mcp_url().replace("/runtime/webhooks/mcp", "/"));
     let response = response.send().await.unwrap();
     assert!(response.status().is_success());
@@ -525,7 +525,7 @@ fn options(app: &TestApp) -> SandboxOptions {
     }
 }
 
-/// The key goes by the URL.
+/// The URL of the endpoint with the key.
 fn url_with_key(sandbox: &Sandbox) -> String {
     format!(
         "{}?code={}",

@@ -1,5 +1,5 @@
 //! The program, as people and other programs start it. The handler is this very program in another
-//! process, and says nothing but that it is ready.
+//! process, which does nothing but answer the host's probe.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::fs;
@@ -116,14 +116,14 @@ impl Running {
         let mut banner = Vec::new();
         while banner
             .last()
-            .is_none_or(|line| line != "Ctrl-C stops it all.")
+            .is_none_or(|line| line != "Ctrl-C stops the sandbox.")
         {
             banner.push(self.line());
         }
         banner
     }
 
-    /// Kills it, and gives what it had yet to say.
+    /// Kills the program, and returns the rest of its output.
     fn stop(mut self) -> String {
         self.child.kill().unwrap();
         let rest: Vec<_> = self.lines.by_ref().map(Result::unwrap).collect();
@@ -158,12 +158,12 @@ async fn get(url: &str) -> reqwest::Response {
 #[test]
 #[ignore = "the handler of the tests below, which they start as a process of its own"]
 fn the_handler_in_another_process() {
-    // Without it, nobody but a curious reader started this test.
+    // Without the variable, this test was not started by another.
     let Ok(port) = std::env::var("FUNCTIONS_CUSTOMHANDLER_PORT") else {
         return;
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.parse().unwrap())).unwrap();
-    // It shares the program's standard input, and so notices when the test is over.
+    // The handler shares the program's standard input, and so notices the end of the test.
     thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());
         process::exit(0);
@@ -177,7 +177,7 @@ fn the_handler_in_another_process() {
 }
 
 #[actix_web::test]
-async fn programs_learn_from_the_first_line_where_everything_is() {
+async fn the_first_line_of_json_has_the_addresses_and_keys() {
     let app = TestApp::new();
     let mut program = app.start(&["--json"]);
     let ready = program.json_line();
@@ -217,8 +217,8 @@ async fn the_banner_holds_what_a_newcomer_needs() {
     let banner = program.banner();
     let url = value(&banner, "MCP endpoint");
     let key = value(&banner, "System key");
-    let switches = value(&banner, "Switches");
-    assert!(get(switches).await.status().is_success());
+    let control_url = value(&banner, "Control API");
+    assert!(get(control_url).await.status().is_success());
     assert!(
         get(value(&banner, "Sign-in page"))
             .await
@@ -231,7 +231,7 @@ async fn the_banner_holds_what_a_newcomer_needs() {
     for part in [
         format!("curl -s {url} "),
         format!("-H 'x-functions-key: {key}'"),
-        format!("Bearer $(curl -s {switches}/token/ada)"),
+        format!("Bearer $(curl -s {control_url}/token/ada)"),
         "@modelcontextprotocol/inspector --cli".to_owned(),
         "mcp-remote".to_owned(),
         format!("--client-id {}", value(&banner, "Client id")),
@@ -279,7 +279,7 @@ async fn quiet_is_quiet_after_the_banner() {
 }
 
 #[actix_web::test]
-async fn an_app_goes_by_its_endpoint_and_its_origin_under_both_names_of_the_machine() {
+async fn an_app_is_registered_by_its_endpoint_and_its_origin_under_both_names_of_the_machine() {
     let app = TestApp::new();
     let ready = app.start(&["--json"]).json_line();
     let endpoint = ready["mcp_url"].as_str().unwrap();
@@ -302,7 +302,7 @@ async fn an_app_goes_by_its_endpoint_and_its_origin_under_both_names_of_the_mach
 }
 
 #[actix_web::test]
-async fn entra_is_as_strict_as_the_real_one_unless_it_is_told_otherwise() {
+async fn entra_is_as_strict_as_the_real_one_by_default() {
     let app = TestApp::new();
     // The endpoint is an identifier URI of the app, and what clients send.
     assert_eq!(resource_refused(&app, &[]).await, None);
@@ -313,7 +313,7 @@ async fn entra_is_as_strict_as_the_real_one_unless_it_is_told_otherwise() {
     assert_eq!(resource_refused(&app, &lenient).await, None);
 }
 
-/// Where Entra sends the browser of a client that names the MCP endpoint as its `resource`, if it refuses.
+/// The redirect with which Entra refuses a client that sends the MCP endpoint as its `resource`, if it refuses.
 async fn resource_refused(app: &TestApp, options: &[&str]) -> Option<String> {
     let mut program = app.start(&[&["--json"], options].concat());
     let ready = program.json_line();
@@ -323,7 +323,7 @@ async fn resource_refused(app: &TestApp, options: &[&str]) -> Option<String> {
         text(&ready["authority"]),
         text(&ready["tenant_id"])
     );
-    // Makes sure of the TLS library.
+    // Installs the TLS provider.
     loopback::client().unwrap();
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -344,7 +344,7 @@ async fn resource_refused(app: &TestApp, options: &[&str]) -> Option<String> {
 }
 
 #[actix_web::test]
-async fn the_banner_tells_which_resource_entra_accepts() {
+async fn the_banner_has_the_resource_that_entra_accepts() {
     let app = TestApp::new();
     let resource = |options: &[&str]| {
         let banner = app.start(options).banner();
@@ -367,13 +367,13 @@ async fn the_banner_tells_which_resource_entra_accepts() {
 }
 
 #[actix_web::test]
-async fn clients_that_demand_https_learn_whom_to_trust() {
+async fn clients_that_require_https_find_the_certificate_to_trust() {
     let app = TestApp::new();
     let mut program = app.start(&["--json", "--tls"]);
     let ready = program.json_line();
     let text = |name: &str| ready[name].as_str().unwrap();
     let certificate = fs::read(text("ca_certificate")).unwrap();
-    // Makes sure of the TLS library.
+    // Installs the TLS provider.
     loopback::client().unwrap();
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -404,7 +404,7 @@ async fn clients_that_demand_https_learn_whom_to_trust() {
 }
 
 #[test]
-fn a_handler_that_does_not_build_is_told_by_cargo_and_by_the_sandbox() {
+fn a_handler_that_does_not_build_is_reported_by_cargo_and_by_the_sandbox() {
     let app = TestApp::new();
     app.write(
         "Cargo.toml",
@@ -417,7 +417,7 @@ fn a_handler_that_does_not_build_is_told_by_cargo_and_by_the_sandbox() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("cannot find function `undefined`"), "{told}");
     assert!(
-        told.ends_with("--no-build starts the one that was built last\n"),
+        told.ends_with("--no-build starts the handler that was built last\n"),
         "{told}"
     );
 }
@@ -460,7 +460,7 @@ async fn an_app_that_keeps_the_host_down_is_answered_with_503_as_in_azure() {
 }
 
 #[test]
-fn a_function_that_the_host_leaves_out_is_told_to_people_and_programs() {
+fn a_function_that_the_host_leaves_out_is_reported_to_people_and_programs() {
     let app = TestApp::new();
     fs::create_dir(app.0.join("Silent")).unwrap();
     let function = fs::read_to_string(app.0.join("HelloTool/function.json")).unwrap();
@@ -488,7 +488,7 @@ fn the_program_ends_with_its_host_when_the_handler_has_failed_too_often() {
     let app = TestApp::new();
     let host = fs::read_to_string(app.0.join("host.json")).unwrap();
     let mut host: Value = serde_json::from_str(&host).unwrap();
-    // It ends at once, since it finds no such test.
+    // The handler ends at once, since it has no such option.
     host["customHandler"]["description"]["arguments"] = json!(["--no-such-option"]);
     app.write("host.json", &host.to_string());
 
@@ -515,7 +515,7 @@ fn a_folder_without_a_function_app_is_named() {
 }
 
 #[test]
-fn the_help_tells_of_every_option_and_gives_examples() {
+fn the_help_lists_every_option_and_gives_examples() {
     let app = TestApp::new();
     let output = app.program(&["--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();

@@ -1,5 +1,4 @@
-//! The recordings of the real Functions host and MCP extension, held against the sandbox by its own
-//! command.
+//! The recordings of the real Functions host and MCP extension, compared with the sandbox by its own command.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -10,7 +9,7 @@ fn recordings() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings")
 }
 
-/// Whether the command found what it should, and what it says.
+/// Whether the command succeeded, and its output.
 fn replay(folder: &Path, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_sandbox"))
         .arg("replay")
@@ -37,7 +36,7 @@ fn the_mcp_extension_answers_as_the_real_one_does() {
 }
 
 #[test]
-fn the_key_gate_lets_in_whom_the_real_host_lets_in() {
+fn the_key_gate_lets_in_the_callers_that_the_real_host_lets_in() {
     let said = replay(&recordings(), &["--group", "key-gate.json"]);
     assert_as_recorded(said, 507);
 }

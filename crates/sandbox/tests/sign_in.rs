@@ -1,4 +1,4 @@
-//! Signing in at the stand-in for Entra, as a browser without scripts and an MCP client do it.
+//! The sign-in at the stand-in for Entra, with a browser without scripts and an MCP client.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ impl Setup {
         request.form(form).send().await.unwrap()
     }
 
-    /// What a good request answers.
+    /// The tokens for a valid request.
     async fn issued(&self, form: &Form) -> Value {
         let response = self.token(form).await;
         let status = response.status();
@@ -94,14 +94,14 @@ impl Setup {
         body
     }
 
-    /// The `AADSTS` number of a refusal.
+    /// The `AADSTS` code of a refusal.
     async fn refused(&self, form: &Form) -> u64 {
         let response = self.token(form).await;
         assert!(response.status().is_client_error(), "{}", response.status());
         json_of(response).await["error_codes"][0].as_u64().unwrap()
     }
 
-    /// Ada's code for the MCP server, and the good request to redeem it.
+    /// The valid request to redeem a code of Ada for the MCP server.
     async fn redemption(&self) -> Form {
         let code = self.code(&mcp_client_query(), "ada").await;
         redemption(&MCP_CLIENT, CALLBACK, code)
@@ -119,7 +119,7 @@ impl Setup {
         text(&json_of(response.send().await.unwrap()).await["access_token"])
     }
 
-    /// What App Service Authentication sends to redeem its code.
+    /// The request of App Service Authentication to redeem its code.
     async fn server_redemption(&self, code: &str) -> Form {
         let mut form = redemption(&MCP_SERVER, SERVER_CALLBACK, code.to_owned());
         form.remove("code_verifier");
@@ -142,9 +142,9 @@ impl Setup {
     }
 }
 
-/// A browser keeps cookies. This one does not follow redirects: nobody listens where they lead.
+/// A browser, which keeps cookies. It does not follow redirects, since no server listens at their targets.
 fn browser(builder: ClientBuilder) -> Client {
-    // Makes sure of the TLS library.
+    // Installs the TLS provider.
     loopback::client().unwrap();
     builder
         .no_proxy()
@@ -155,7 +155,7 @@ fn browser(builder: ClientBuilder) -> Client {
         .unwrap()
 }
 
-/// What the browser shows, or where it is sent.
+/// The page that the browser shows, or its redirect.
 struct Page {
     status: StatusCode,
     location: Option<Url>,
@@ -205,7 +205,7 @@ impl Page {
         self.status == StatusCode::OK && self.title() == "Permissions requested"
     }
 
-    /// The number on an error page.
+    /// The code on an error page.
     fn error(&self) -> u32 {
         assert_eq!(self.status, StatusCode::BAD_REQUEST);
         assert_eq!(self.location, None, "sent away");
@@ -213,7 +213,7 @@ impl Page {
         rest.split_once('<').unwrap().0.parse().unwrap()
     }
 
-    /// What the client finds in the query of its redirect URI.
+    /// The answer in the query of the client's redirect URI.
     fn callback(&self) -> BTreeMap<String, String> {
         let location = self
             .location
@@ -222,7 +222,7 @@ impl Page {
         location.query_pairs().into_owned().collect()
     }
 
-    /// The error that the client finds there, and its `AADSTS` number.
+    /// The error in the query of the client's redirect URI, and its `AADSTS` code.
     fn callback_error(&self) -> (String, String) {
         let callback = self.callback();
         assert_eq!(callback.get("code"), None);
@@ -232,7 +232,7 @@ impl Page {
     }
 }
 
-/// What an MCP client asks for.
+/// The authorization request of an MCP client.
 fn mcp_client_query() -> Form {
     Form::from([
         ("client_id", MCP_CLIENT.client_id.to_owned()),
@@ -249,7 +249,7 @@ fn mcp_client_query() -> Form {
     ])
 }
 
-/// What App Service Authentication asks for.
+/// The authorization request of App Service Authentication.
 fn server_query() -> Form {
     Form::from([
         ("client_id", MCP_SERVER.client_id.to_owned()),
@@ -452,7 +452,7 @@ async fn a_login_hint_names_the_expected_person() {
         let name = format!("{person}@contoso.example");
         with(mcp_client_query(), "login_hint", &name)
     };
-    // Somebody whom the picker would not show otherwise comes first.
+    // A person that the picker does not show otherwise comes first.
     let picker = setup.authorize(&hinted("User7")).await;
     let position = |name: &str| picker.html.find(name).unwrap();
     assert!(position("value=\"user7\"") < position("value=\"ada\""));
@@ -608,7 +608,7 @@ async fn consent_is_asked_in_words_recorded_and_not_asked_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_consent_is_told_to_the_client_and_not_recorded() {
+async fn a_refusal_of_consent_is_sent_to_the_client_and_not_recorded() {
     let setup = Setup::new().await;
     let picker = setup.authorize(&server_query()).await;
     let consent = setup.choose(&picker, "alan").await;
@@ -625,7 +625,7 @@ async fn a_refusal_of_consent_is_told_to_the_client_and_not_recorded() {
 }
 
 #[tokio::test]
-async fn nobody_is_pre_authorised_for_graph() {
+async fn no_client_is_pre_authorised_for_graph() {
     let setup = Setup::new().await;
     let query = with(
         mcp_client_query(),
@@ -636,12 +636,12 @@ async fn nobody_is_pre_authorised_for_graph() {
     let consent = setup.choose(&picker, "ada").await;
     assert!(consent.is_consent());
     assert!(consent.html.contains("Read your profile"));
-    // Only what is missing is asked for.
+    // Only the missing consent is asked for.
     assert!(!consent.html.contains("Use Functions MCP server as you"));
 
     let code = setup.decide(&consent, "accept").await.callback()["code"].clone();
     let form = redemption(&MCP_CLIENT, CALLBACK, code);
-    // The code is good for two APIs, a token for one.
+    // The code is valid for two APIs, a token for one.
     let both = with(
         form.clone(),
         "scope",
@@ -695,7 +695,7 @@ async fn a_client_can_insist_on_consent() {
 }
 
 #[tokio::test]
-async fn consent_is_listed_and_taken_back_at_the_control_endpoint() {
+async fn consent_is_listed_and_revoked_at_the_control_api() {
     let setup = Setup::new().await;
     let url = format!("{}/consent/ada", setup.cloud.control_url());
     let listed = json_of(setup.browser.get(&url).send().await.unwrap()).await;
@@ -765,7 +765,7 @@ async fn an_id_token_alone_can_be_had_and_needs_a_nonce() {
         assert!(description.starts_with(expected), "{description}");
     }
 
-    // By default it travels in the fragment; in the query it must not.
+    // By default the id token is sent in the fragment; it must not be sent in the query.
     let page = setup
         .authorize(&without(query.clone(), "response_mode"))
         .await;
@@ -808,7 +808,7 @@ async fn a_code_is_bound_to_its_verifier() {
 }
 
 #[tokio::test]
-async fn a_verifier_may_be_sent_plainly_as_entra_allows() {
+async fn a_verifier_may_be_plain_as_in_entra() {
     let setup = Setup::new().await;
     let query = with(mcp_client_query(), "code_challenge", VERIFIER);
     let query = with(query, "code_challenge_method", "plain");
@@ -875,7 +875,7 @@ async fn a_refresh_token_is_renewed_with_each_use() {
 
     let second = refresh(&MCP_CLIENT, &renewed["refresh_token"]);
     setup.issued(&second).await;
-    // As in Entra, a former refresh token stays good.
+    // As in Entra, a previous refresh token stays valid.
     setup.issued(&first).await;
 
     let stolen = with(second.clone(), "client_id", AZURE_CLI.client_id);
@@ -922,7 +922,7 @@ async fn without_offline_access_there_is_no_refresh_token() {
 }
 
 #[tokio::test]
-async fn a_resource_is_one_of_the_servers_identifier_uris_in_every_character() {
+async fn a_resource_is_exactly_one_of_the_servers_identifier_uris() {
     let mut setup = Setup::new().await;
     for resource in [ENDPOINT, IDENTIFIER_URI] {
         setup.browser = browser(Client::builder());
@@ -931,7 +931,7 @@ async fn a_resource_is_one_of_the_servers_identifier_uris_in_every_character() {
             .await;
         let form = redemption(&MCP_CLIENT, CALLBACK, code);
         let body = setup.issued(&with(form, "resource", resource)).await;
-        // As Entra's v2 tokens, whatever the scope is called.
+        // As in Entra's v2 tokens, whatever the form of the scope.
         assert_eq!(claims(&body["access_token"])["aud"], MCP_SERVER.client_id);
     }
     for resource in [
@@ -1004,7 +1004,7 @@ async fn an_app_that_is_registered_as_api_alone_is_no_resource_by_its_endpoint()
 }
 
 #[tokio::test]
-async fn a_form_is_good_for_one_answer_from_the_browser_it_was_sent_to() {
+async fn a_form_is_valid_for_one_answer_from_the_browser_it_was_sent_to() {
     let setup = Setup::new().await;
     let picker = setup.authorize(&mcp_client_query()).await;
     let other_browser = browser(Client::builder());
@@ -1020,7 +1020,7 @@ async fn a_form_is_good_for_one_answer_from_the_browser_it_was_sent_to() {
 }
 
 #[tokio::test]
-async fn a_session_that_entra_did_not_open_is_none() {
+async fn an_invented_session_is_not_continued() {
     let setup = Setup::new().await;
     let url = setup.entra("oauth2/v2.0/authorize");
     let response = browser(Client::builder())
@@ -1038,7 +1038,7 @@ async fn a_session_that_entra_did_not_open_is_none() {
 }
 
 #[tokio::test]
-async fn pages_allow_nothing_from_elsewhere() {
+async fn pages_load_nothing_from_other_origins() {
     let setup = Setup::new().await;
     let request = setup.browser.get(setup.entra("oauth2/v2.0/authorize"));
     let response = request.query(&mcp_client_query()).send().await.unwrap();
@@ -1054,7 +1054,7 @@ async fn pages_allow_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn whoever_signs_out_is_asked_again() {
+async fn a_person_who_signs_out_is_asked_again() {
     let setup = Setup::new().await;
     let ada = async || setup.code(&mcp_client_query(), "ada").await;
     let logout = |query: &'static [(&str, &str)]| async {
@@ -1157,7 +1157,7 @@ async fn entra_is_the_same_on_https_under_its_own_name() {
     let me = setup.me(&token).await;
     assert_eq!(me.status(), StatusCode::UNAUTHORIZED, "not for Graph");
 
-    // Good at the other address too, where access tokens have the same issuer: the handler knows one.
+    // The token is valid at the other address too, where access tokens have the same issuer: the handler knows one.
     let form = refresh(&MCP_CLIENT, &body["refresh_token"]);
     let renewed = setup.issued(&form).await;
     assert_eq!(claims(&renewed["access_token"])["iss"], issuer);

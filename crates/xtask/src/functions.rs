@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use functions_mcp::{host::function_json::function_json, tool::ToolDefinition};
+use functions_mcp::ToolDefinition;
 
 const FILE: &str = "function.json";
 
@@ -51,7 +51,7 @@ pub fn check(root: &Path, tools: &[ToolDefinition]) -> Result<(), Box<dyn Error>
 fn wanted(root: &Path, tools: &[ToolDefinition]) -> Result<Vec<(PathBuf, String)>, Box<dyn Error>> {
     tools
         .iter()
-        .map(|tool| Ok((root.join(tool.name).join(FILE), function_json(tool)?)))
+        .map(|tool| Ok((root.join(tool.name).join(FILE), tool.function_json()?)))
         .collect()
 }
 

@@ -8,11 +8,11 @@ use function_app::cargo;
 use sandbox::{Sandbox, SandboxOptions};
 use tokio::process::Command;
 
-/// Starts the server, as in Azure.
+/// Starts the test app in the sandbox, as in Azure.
 async fn start() -> Sandbox {
     let xtask = Path::new(env!("CARGO_BIN_EXE_xtask"));
     let handler = xtask.with_file_name(format!("test-handler{}", env::consts::EXE_SUFFIX));
-    // Tests of the whole workspace have built it already.
+    // In a test run of the whole workspace it is built already.
     if !handler.is_file() {
         let mut build = Command::from(cargo::command());
         build.args(["build", "--workspace", "--bin", "test-handler"]);
@@ -27,13 +27,13 @@ async fn start() -> Sandbox {
     .unwrap()
 }
 
-/// What doctor says of it to `person`.
+/// Runs the doctor against the sandbox with a token of `person`.
 async fn doctor(sandbox: &Sandbox, person: &str) -> (String, Output) {
     let token = sandbox.cloud().access_token(person).unwrap();
     doctor_with(sandbox, &token, sandbox.system_key().unwrap()).await
 }
 
-/// What it says to who has these.
+/// Runs the doctor against the sandbox with this token and this key.
 async fn doctor_with(sandbox: &Sandbox, token: &str, key: &str) -> (String, Output) {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["doctor", "--url", &sandbox.mcp_url()])
@@ -50,7 +50,7 @@ async fn the_sandbox_is_all_green() {
     let sandbox = start().await;
     let (said, output) = doctor(&sandbox, "ada").await;
     assert!(output.status.success(), "{output:?}");
-    assert!(said.ends_with("All is well.\n"), "{said}");
+    assert!(said.ends_with("No problems found.\n"), "{said}");
     assert!(
         said.contains("ok    HelloTool: Hello, Ada Lovelace"),
         "{said}"

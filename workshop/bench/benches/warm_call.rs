@@ -1,4 +1,4 @@
-//! The parts of a warm call, each alone: `cargo bench -p bench`.
+//! Benchmarks of the parts of a warm call: `cargo bench -p bench`.
 
 #![allow(
     missing_docs,
@@ -7,18 +7,16 @@
 )]
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use azure_core::credentials::AccessToken;
 use bench::program::{Checkout, Program};
 use bench::world::World;
 use criterion::{Criterion, criterion_group, criterion_main};
-use functions_mcp::credential::{CredentialSource, Perishable, RefreshingCache};
-use functions_mcp::host::envelope::TriggerValue;
-use functions_mcp::host::invocation::ToolInvocation;
-use functions_mcp::http::CallBudget;
-use functions_mcp::settings::Settings;
+use functions_mcp::Settings;
+use functions_mcp::internals::{
+    CredentialSource, Expiring, HttpClients, RefreshingCache, ToolInvocation, TriggerValue,
+};
 use tokio::runtime::Runtime;
 
 const KIB: usize = 1024;
@@ -57,16 +55,16 @@ fn warm_call(criterion: &mut Criterion) {
         bencher.iter(|| headers.get("X-MS-CLIENT-PRINCIPAL").unwrap());
     });
 
-    let credentials = CredentialSource::new(&settings);
-    // Enough for all calls together.
-    let budget = Arc::new(CallBudget::new(Duration::from_secs(3600)));
+    let credentials = CredentialSource::new(&settings.identity);
+    // All calls share this budget.
+    let http = HttpClients::lazy().for_call(Duration::from_secs(3600));
     runtime
-        .block_on(credentials.for_call(headers, &budget))
+        .block_on(credentials.for_call(headers, &http))
         .unwrap();
     criterion.bench_function("recognise a verified caller", |bencher| {
         bencher.iter(|| {
             runtime
-                .block_on(credentials.for_call(headers, &budget))
+                .block_on(credentials.for_call(headers, &http))
                 .unwrap()
         });
     });
@@ -74,44 +72,39 @@ fn warm_call(criterion: &mut Criterion) {
     let tokens = RefreshingCache::new(20_000);
     let next_day = SystemTime::now() + Duration::from_secs(24 * 3600);
     let token = AccessToken::new("t".repeat(2 * KIB), next_day.into());
-    let fetched = async move {
-        Ok(Perishable {
-            value: token,
-            refresh_on: next_day,
-            expires_on: next_day,
-        })
-    };
+    let fetched = async move { Ok(Expiring::until(token, next_day)) };
     runtime.block_on(tokens.get([0; 32], || fetched)).unwrap();
     criterion.bench_function("get a token from the cache", |bencher| {
-        let absent = || async { unreachable!("the token is there") };
+        let absent = || async { unreachable!("the token is cached") };
         bencher.iter(|| runtime.block_on(tokens.get([0; 32], absent)).unwrap());
     });
 
-    // Each is a stranger once; the keys are there already.
+    // Each of these callers is new to a credential source that has the signing keys.
     let bodies = runtime.block_on(world.envelopes(0..500)).unwrap();
     let values: Vec<TriggerValue> = bodies
         .iter()
         .map(|body| TriggerValue::from_body(body.as_bytes()).unwrap())
         .collect();
-    let strangers: Vec<ToolInvocation> = values.iter().map(|value| value.read().unwrap()).collect();
+    let invocations: Vec<ToolInvocation> =
+        values.iter().map(|value| value.read().unwrap()).collect();
     criterion.bench_function("verify a caller", |bencher| {
         bencher.iter_custom(|iterations| {
             let mut elapsed = Duration::ZERO;
             let mut left = usize::try_from(iterations).unwrap();
             while left > 0 {
-                let credentials = CredentialSource::new(&settings);
+                let credentials = CredentialSource::new(&settings.identity);
                 runtime
-                    .block_on(credentials.for_call(headers, &budget))
+                    .block_on(credentials.for_call(headers, &http))
                     .unwrap();
-                let strangers = &strangers[..left.min(strangers.len())];
+                let batch = &invocations[..left.min(invocations.len())];
                 let started = Instant::now();
-                for stranger in strangers {
+                for invocation in batch {
                     runtime
-                        .block_on(credentials.for_call(stranger.headers(), &budget))
+                        .block_on(credentials.for_call(invocation.headers(), &http))
                         .unwrap();
                 }
                 elapsed += started.elapsed();
-                left -= strangers.len();
+                left -= batch.len();
             }
             elapsed
         });

@@ -1,4 +1,5 @@
-//! What the operating system accounts to a process. Linux only: elsewhere this builds, and says so when it is asked.
+//! The processor time and memory of a process, as the operating system accounts them. Linux only: on other systems,
+//! these functions return an error.
 
 #[cfg(target_os = "linux")]
 pub use self::linux::{cpu_time, memory_mib, peak_memory_mib};
@@ -36,7 +37,7 @@ mod linux {
         Ok((statm.resident * procfs::page_size()) as f64 / MIB)
     }
 
-    /// The most resident memory that a process had at any time, in MiB.
+    /// The peak resident memory of a process, in MiB.
     ///
     /// # Errors
     /// When there is no such process.

@@ -1,4 +1,4 @@
-//! The comparison: every program measured in turn, round by round, so that whatever else the machine does meets all.
+//! Measures the programs in turn, round by round, so that other load on the machine affects all of them.
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::results::{
 };
 use crate::world::{Envelope, World};
 
-/// How many calls are under way in the measurements of cost.
+/// The concurrency in the measurements of cost.
 const CONCURRENCY: usize = 16;
 
 /// The concurrencies of the measurements of latency.
@@ -25,28 +25,28 @@ const CONCURRENCIES: [usize; 3] = [1, CONCURRENCY, 128];
 /// The sizes of a request's headers, in KiB.
 const HEADER_SIZES: [usize; 3] = [2, 8, 32];
 
-/// How many users call in the measurements of warm calls.
+/// The number of users in the measurements of warm calls.
 const WARM_USERS: usize = 16;
 
-/// How much is measured.
-#[derive(Debug, Clone, Copy)]
+/// The extent of the measurements.
+#[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// How often each program is started.
+    /// The number of starts of each program.
     pub starts: usize,
-    /// How often everything else is repeated.
+    /// The number of rounds of all other measurements.
     pub rounds: usize,
-    /// How long a load lasts.
+    /// The duration of a load.
     pub load: Duration,
-    /// How many new users call in each round.
+    /// The number of new users in each round.
     pub first_calls: usize,
-    /// How many call at once.
+    /// The number of concurrent first calls.
     pub burst: usize,
-    /// How many users there are in the largest measurements.
+    /// The number of users in the largest measurements.
     pub most_users: usize,
 }
 
 impl Plan {
-    /// What the report is made of.
+    /// The measurements of the report.
     pub const WHOLE: Self = Self {
         starts: 15,
         rounds: 5,
@@ -56,7 +56,7 @@ impl Plan {
         most_users: 10_000,
     };
 
-    /// Enough to see that everything works.
+    /// A short run that shows that everything works.
     pub const QUICK: Self = Self {
         starts: 2,
         rounds: 1,
@@ -66,7 +66,7 @@ impl Plan {
         most_users: 200,
     };
 
-    /// The users that a program meets, those of the largest measurements included.
+    /// The number of users in all measurements of a program.
     fn users(self) -> usize {
         self.most_users + 2 + self.rounds * (self.first_calls + self.burst + 1)
     }
@@ -85,7 +85,7 @@ pub async fn compare(
     let client = loopback::client()?;
     eprintln!("signing the tokens of {} users", plan.users());
     let users = world.envelopes(0..plan.users()).await?;
-    let (users, strangers) = users.split_at(plan.most_users);
+    let (users, new_users) = users.split_at(plan.most_users);
 
     let mut starts: Vec<Starts> = programs.iter().map(|_| Starts::default()).collect();
     for round in 1..=plan.starts {
@@ -95,40 +95,41 @@ pub async fn compare(
         }
     }
 
-    let mut contestants = Vec::new();
+    let mut subjects = Vec::new();
     for program in programs {
         let process = start(checkout, world, *program)?;
-        let contestant = Contestant::new(*program, process, &client, strangers);
-        contestants.push(contestant.introduced(world).await?);
+        let mut subject = Subject::new(*program, process, &client, new_users);
+        subject.count_requests(world).await?;
+        subjects.push(subject);
     }
     for round in 1..=plan.rounds {
         eprintln!("calls, round {round} of {}", plan.rounds);
-        for contestant in &mut contestants {
-            contestant.warm(&users[..WARM_USERS], plan).await?;
-            contestant.first_calls(plan).await?;
-            contestant.burst(world, plan).await?;
-            contestant.headers(world, plan).await?;
+        for subject in &mut subjects {
+            subject.measure_warm(&users[..WARM_USERS], plan).await?;
+            subject.measure_first_calls(plan).await?;
+            subject.measure_burst(world, plan).await?;
+            subject.measure_headers(world, plan).await?;
         }
     }
-    for contestant in &mut contestants {
-        if contestant.program.remembers_users() {
-            eprintln!("{} users: {}", plan.most_users, contestant.program.name());
-            contestant.start_again(checkout, world)?;
-            contestant.meet(users).await?;
+    for subject in &mut subjects {
+        if subject.program.remembers_users() {
+            eprintln!("{} users: {}", plan.most_users, subject.program.name());
+            subject.restart(checkout, world)?;
+            subject.measure_memory(users).await?;
         }
     }
     for round in 1..=plan.rounds {
         eprintln!("growth, round {round} of {}", plan.rounds);
-        for contestant in &mut contestants {
-            if contestant.program.remembers_users() {
-                contestant.growth(users, plan).await?;
+        for subject in &mut subjects {
+            if subject.program.remembers_users() {
+                subject.measure_growth(users, plan).await?;
             }
         }
     }
-    contestants
+    subjects
         .into_iter()
         .zip(starts)
-        .map(|(contestant, starts)| contestant.results(checkout, starts, plan))
+        .map(|(subject, starts)| subject.into_results(checkout, starts, plan))
         .collect()
 }
 
@@ -151,10 +152,10 @@ impl Starts {
         program: Program,
         envelope: &Envelope,
     ) -> io::Result<()> {
-        // Of its own for each start: a connection is part of what is measured.
+        // A new client for each start: the time to connect is part of the measurement.
         let client = loopback::client()?;
         let mut process = start(checkout, world, program)?;
-        let ready = process.ready()?;
+        let ready = process.wait_until_ready()?;
         load::call(&client, &process.url("HelloTool"), envelope).await?;
         self.ready_ms.push(milliseconds(ready));
         self.greeting_ms.push(milliseconds(process.age()));
@@ -163,12 +164,12 @@ impl Starts {
 }
 
 /// A running program and its measurements so far.
-struct Contestant<'a> {
+struct Subject<'a> {
     program: Program,
     process: Process,
     client: &'a Client,
-    /// Users whom it has not met.
-    strangers: &'a [Envelope],
+    /// Users who have not called it yet.
+    new_users: &'a [Envelope],
     idle_mib: f64,
     requests: Requests,
     warm: [Vec<Sample>; CONCURRENCIES.len()],
@@ -181,18 +182,18 @@ struct Contestant<'a> {
     growth: Vec<(usize, Vec<f64>)>,
 }
 
-impl<'a> Contestant<'a> {
+impl<'a> Subject<'a> {
     fn new(
         program: Program,
         process: Process,
         client: &'a Client,
-        strangers: &'a [Envelope],
+        new_users: &'a [Envelope],
     ) -> Self {
         Self {
             program,
             process,
             client,
-            strangers,
+            new_users,
             idle_mib: 0.0,
             requests: Requests::default(),
             warm: Default::default(),
@@ -206,20 +207,20 @@ impl<'a> Contestant<'a> {
         }
     }
 
-    /// Waits for the process, and counts the requests of its first calls.
-    async fn introduced(mut self, world: &World) -> io::Result<Self> {
-        self.process.ready()?;
+    /// Waits until the program is ready, and counts the requests of its first calls.
+    async fn count_requests(&mut self, world: &World) -> io::Result<()> {
+        self.process.wait_until_ready()?;
         self.idle_mib = self.process.memory_mib()?;
-        let [first, second] = [self.take_strangers(1), self.take_strangers(1)];
+        let [first, second] = [self.take_new_users(1), self.take_new_users(1)];
         self.requests = Requests {
-            first_of_process: self.requests_of_call(world, first).await?,
-            first_of_user: self.requests_of_call(world, second).await?,
-            warm: self.requests_of_call(world, second).await?,
+            first_of_process: self.count_requests_of_call(world, first).await?,
+            first_of_user: self.count_requests_of_call(world, second).await?,
+            warm: self.count_requests_of_call(world, second).await?,
         };
-        Ok(self)
+        Ok(())
     }
 
-    async fn requests_of_call(
+    async fn count_requests_of_call(
         &self,
         world: &World,
         envelopes: &[Envelope],
@@ -240,8 +241,8 @@ impl<'a> Contestant<'a> {
         ])
     }
 
-    /// Calls of users whom it knows.
-    async fn warm(&mut self, users: &[Envelope], plan: Plan) -> io::Result<()> {
+    /// Measures calls of known users.
+    async fn measure_warm(&mut self, users: &[Envelope], plan: Plan) -> io::Result<()> {
         for (index, concurrency) in CONCURRENCIES.into_iter().enumerate() {
             // Opens the connections.
             self.load(users, concurrency, Until::Calls(4 * concurrency))
@@ -254,33 +255,31 @@ impl<'a> Contestant<'a> {
         Ok(())
     }
 
-    async fn first_calls(&mut self, plan: Plan) -> io::Result<()> {
-        let strangers = self.take_strangers(plan.first_calls);
-        let sample = self
-            .load(strangers, 1, Until::Calls(strangers.len()))
-            .await?;
+    async fn measure_first_calls(&mut self, plan: Plan) -> io::Result<()> {
+        let users = self.take_new_users(plan.first_calls);
+        let sample = self.load(users, 1, Until::Calls(users.len())).await?;
         self.first_calls.push(sample);
         Ok(())
     }
 
-    /// Many users at once, and one user as often at once.
-    async fn burst(&mut self, world: &World, plan: Plan) -> io::Result<()> {
-        let strangers = self.take_strangers(plan.burst);
+    /// Measures concurrent first calls: of many users, then as many of one user.
+    async fn measure_burst(&mut self, world: &World, plan: Plan) -> io::Result<()> {
+        let users = self.take_new_users(plan.burst);
         let sample = self
-            .load(strangers, plan.burst, Until::Calls(plan.burst))
+            .load(users, plan.burst, Until::Calls(plan.burst))
             .await?;
         self.burst_ms.push(milliseconds(sample.elapsed));
 
-        let stranger = self.take_strangers(1);
+        let user = self.take_new_users(1);
         world.cloud().ledger().reset();
-        self.load(stranger, plan.burst, Until::Calls(plan.burst))
+        self.load(user, plan.burst, Until::Calls(plan.burst))
             .await?;
         let exchanges = world.cloud().ledger().snapshot().token.total;
         self.exchanges_of_one_user = self.exchanges_of_one_user.max(exchanges);
         Ok(())
     }
 
-    async fn headers(&mut self, world: &World, plan: Plan) -> io::Result<()> {
+    async fn measure_headers(&mut self, world: &World, plan: Plan) -> io::Result<()> {
         for (index, kib) in HEADER_SIZES.into_iter().enumerate() {
             let envelope = [world.envelope_with_headers(kib * 1024)?];
             self.load(&envelope, 1, Until::Calls(1)).await?;
@@ -293,15 +292,15 @@ impl<'a> Contestant<'a> {
     }
 
     /// Replaces the process by a new one.
-    fn start_again(&mut self, checkout: &Checkout, world: &World) -> io::Result<()> {
+    fn restart(&mut self, checkout: &Checkout, world: &World) -> io::Result<()> {
         self.peak_mib = self.process.peak_memory_mib()?;
         self.process = start(checkout, world, self.program)?;
-        self.process.ready()?;
+        self.process.wait_until_ready()?;
         Ok(())
     }
 
-    /// One call of each of many users.
-    async fn meet(&mut self, users: &[Envelope]) -> io::Result<()> {
+    /// Measures the memory after one call of each user.
+    async fn measure_memory(&mut self, users: &[Envelope]) -> io::Result<()> {
         self.load(users, CONCURRENCY, Until::Calls(users.len()))
             .await?;
         self.after_users_mib = Some(self.process.memory_mib()?);
@@ -311,8 +310,8 @@ impl<'a> Contestant<'a> {
         Ok(())
     }
 
-    /// Calls of few and of many users whom it knows.
-    async fn growth(&mut self, users: &[Envelope], plan: Plan) -> io::Result<()> {
+    /// Measures calls of few and of many known users.
+    async fn measure_growth(&mut self, users: &[Envelope], plan: Plan) -> io::Result<()> {
         for index in 0..self.growth.len() {
             let users = &users[..self.growth[index].0];
             let sample = self
@@ -323,7 +322,7 @@ impl<'a> Contestant<'a> {
         Ok(())
     }
 
-    fn results(
+    fn into_results(
         self,
         checkout: &Checkout,
         starts: Starts,
@@ -338,7 +337,7 @@ impl<'a> Contestant<'a> {
             warm: CONCURRENCIES
                 .into_iter()
                 .zip(&self.warm)
-                .map(|(concurrency, samples)| warm(concurrency, samples))
+                .map(|(concurrency, samples)| summarize_warm(concurrency, samples))
                 .collect(),
             first_call: FirstCall {
                 latency_ms: Spread::of(
@@ -373,9 +372,9 @@ impl<'a> Contestant<'a> {
         })
     }
 
-    fn take_strangers(&mut self, number: usize) -> &'a [Envelope] {
-        let (taken, rest) = self.strangers.split_at(number);
-        self.strangers = rest;
+    fn take_new_users(&mut self, number: usize) -> &'a [Envelope] {
+        let (taken, rest) = self.new_users.split_at(number);
+        self.new_users = rest;
         taken
     }
 
@@ -391,7 +390,7 @@ impl<'a> Contestant<'a> {
     }
 }
 
-fn warm(concurrency: usize, samples: &[Sample]) -> Warm {
+fn summarize_warm(concurrency: usize, samples: &[Sample]) -> Warm {
     let mut latency = samples[0].latency.clone();
     for sample in &samples[1..] {
         latency += &sample.latency;
@@ -408,7 +407,7 @@ fn warm(concurrency: usize, samples: &[Sample]) -> Warm {
     }
 }
 
-/// Of all rounds together: one round is short beside the ticks in which the system counts.
+/// The processor time per first call over all rounds: one round is too short for the resolution of the accounting.
 fn first_calls_cpu_us(samples: &[Sample]) -> f64 {
     let cpu: Duration = samples.iter().map(|sample| sample.cpu).sum();
     let calls: u64 = samples.iter().map(Sample::calls).sum();

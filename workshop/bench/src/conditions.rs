@@ -1,4 +1,4 @@
-//! What the figures depend on.
+//! The conditions that the figures depend on.
 
 use std::fs;
 use std::process::Command;
@@ -34,14 +34,14 @@ fn processor() -> String {
         .to_owned()
 }
 
-/// Kernel and architecture, without what a distributor adds to the kernel's version.
+/// Kernel and architecture, without the distributor's suffix of the kernel's version.
 fn system() -> String {
     let kernel = first_line(Command::new("uname").args(["-s", "-r"]));
     let kernel = kernel.split('-').next().unwrap_or_default();
     format!("{kernel}, {}", std::env::consts::ARCH)
 }
 
-/// Of compiler, runtimes and the peers' own dependencies.
+/// The versions of the compiler, the runtimes and the peers' direct dependencies.
 fn versions(checkout: &Checkout) -> Vec<(String, String)> {
     let mut versions: Vec<(String, String)> = [
         ("Rust", first_line(Command::new("rustc").arg("--version"))),

@@ -1,4 +1,4 @@
-//! What a deployment uploads.
+//! The size of a deployment.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -9,7 +9,7 @@ use zip::write::SimpleFileOptions;
 
 use crate::results::Size;
 
-/// What a virtual environment holds that no deployment needs.
+/// The parts of a virtual environment that a deployment does not need.
 const TOOLS: [&str; 5] = [
     "pip",
     "setuptools",
@@ -36,7 +36,7 @@ pub fn size(paths: &[PathBuf]) -> io::Result<Size> {
     })
 }
 
-/// Adds a file, or all that is in a folder, and says how large it is.
+/// Adds a file or the files of a folder. Returns their size.
 fn add<W: Write + Seek>(zip: &mut ZipWriter<W>, root: &Path, path: &Path) -> io::Result<u64> {
     if path.is_dir() {
         let mut size = 0;

@@ -1,4 +1,4 @@
-//! Instructions per warm call, counted by callgrind: the same whatever else the machine does.
+//! Counts the instructions of a warm call with callgrind, independently of other load on the machine.
 
 use std::fs;
 use std::io;
@@ -11,20 +11,20 @@ use crate::process::Process;
 use crate::program::{Checkout, Program};
 use crate::world::World;
 
-/// How many calls are counted, and how many before them are not.
+/// The number of calls that are counted, and of those before them that are not.
 const CALLS: usize = 400;
 const CALLS_BEFORE: usize = 100;
 
-/// How many instructions a call of the handler may take, for each that the floor takes.
+/// The limit of the handler's instructions per call, relative to the floor's.
 const LIMIT: f64 = 1.3;
 
-/// Compares the handler with the floor, and says so.
+/// Compares the handler with the floor, and prints the result.
 ///
 /// # Errors
-/// When callgrind cannot count, or the handler takes more than it may.
+/// When callgrind cannot count, or the handler exceeds its limit.
 pub async fn check(checkout: &Checkout, world: &World) -> io::Result<()> {
-    let handler = per_call(checkout, world, Program::Handler).await?;
-    let floor = per_call(checkout, world, Program::Floor).await?;
+    let handler = count_per_call(checkout, world, Program::Handler).await?;
+    let floor = count_per_call(checkout, world, Program::Floor).await?;
     let ratio = handler / floor;
     println!(
         "instructions per warm call: handler {handler:.0}, floor {floor:.0}, ratio {ratio:.2} (limit {LIMIT})"
@@ -36,14 +36,14 @@ pub async fn check(checkout: &Checkout, world: &World) -> io::Result<()> {
     }
 }
 
-/// The difference between a long and a short run, so that the start does not count.
-async fn per_call(checkout: &Checkout, world: &World, program: Program) -> io::Result<f64> {
-    let short = total(checkout, world, program, CALLS_BEFORE).await?;
-    let long = total(checkout, world, program, CALLS_BEFORE + CALLS).await?;
+/// Counts the instructions per call: the difference between a long and a short run, without those of the start.
+async fn count_per_call(checkout: &Checkout, world: &World, program: Program) -> io::Result<f64> {
+    let short = count_total(checkout, world, program, CALLS_BEFORE).await?;
+    let long = count_total(checkout, world, program, CALLS_BEFORE + CALLS).await?;
     Ok((long as f64 - short as f64) / CALLS as f64)
 }
 
-async fn total(
+async fn count_total(
     checkout: &Checkout,
     world: &World,
     program: Program,
@@ -60,7 +60,7 @@ async fn total(
     let client = loopback::client()?;
     let envelopes = world.envelopes(0..1).await?;
     let mut process = Process::spawn(command, &world.variables(program)?)?;
-    process.ready()?;
+    process.wait_until_ready()?;
     load(&client, &process, &envelopes, 1, Until::Calls(calls)).await?;
     process.terminate()?;
 

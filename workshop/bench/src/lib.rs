@@ -1,15 +1,15 @@
-//! Compares the handler with what people would use instead, on loopback, against the sandbox's Entra ID, managed
-//! identity and Microsoft Graph.
+//! Compares the handler with its alternatives, on loopback, against the sandbox's Entra ID, managed identity and
+//! Microsoft Graph.
 //!
-//! | module | says |
+//! | module | content |
 //! |---|---|
-//! | [`program`] | what is compared, and how it is made ready |
-//! | [`world`] | what all programs meet: the cloud, and the host's invocations |
-//! | [`process`], [`accounting`], [`load`] | a running program, what the system says of it, and calls to it |
-//! | [`comparison`] | what is measured |
-//! | [`instructions`] | the check that holds on any machine |
-//! | [`results`], [`report`] | what was found out, and how it is told |
-//! | [`conditions`], [`deployment`] | what the figures depend on; what a deployment uploads |
+//! | [`program`] | the programs that are compared, and how they are built |
+//! | [`world`] | the environment of all programs: the cloud, and the host's invocations |
+//! | [`process`], [`accounting`], [`load`] | a running program, its processor time and memory, and calls to it |
+//! | [`comparison`] | the measurements |
+//! | [`instructions`] | a check that does not depend on the machine's speed |
+//! | [`results`], [`report`] | the results, and their report |
+//! | [`conditions`], [`deployment`] | the conditions of a run; the size of a deployment |
 
 pub mod accounting;
 pub mod comparison;

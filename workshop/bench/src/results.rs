@@ -1,17 +1,17 @@
-//! What a run found out, as it is written to `results.json` and told in `docs/performance.md`.
+//! The results of a run, as stored in `bench-results.json`.
 
 use serde::{Deserialize, Serialize};
 
-/// A whole run.
+/// The results of a run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// Under which conditions.
+    /// The conditions of the run.
     pub conditions: Conditions,
     /// Each program, the handler first and the floor last.
     pub programs: Vec<ProgramResults>,
 }
 
-/// What the figures depend on.
+/// The conditions that the figures depend on.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Conditions {
     /// The command that was run.
@@ -22,43 +22,43 @@ pub struct Conditions {
     pub machine: String,
     /// Operating system and kernel.
     pub system: String,
-    /// What was measured, each with its version: compiler, runtimes and libraries.
+    /// The names and versions of compiler, runtimes and libraries.
     pub versions: Vec<(String, String)>,
-    /// How often each program was started.
+    /// The number of starts of each program.
     pub starts: usize,
-    /// How often every other measurement was repeated.
+    /// The number of rounds of all other measurements.
     pub rounds: usize,
-    /// How many users the largest measurements had.
+    /// The number of users in the largest measurements.
     pub most_users: usize,
 }
 
-/// A program, and what it costs.
+/// The measurements of a program.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ProgramResults {
     /// Its name, such as `Node, a credential per user`.
     pub name: String,
-    /// From nothing to an answer.
+    /// Start times.
     pub start: Start,
-    /// Calls of users it knows, at each concurrency.
+    /// Warm calls, at each concurrency.
     pub warm: Vec<Warm>,
     /// The first call of each of many users, one after the other.
     pub first_call: FirstCall,
-    /// Many users call for the first time, all at once.
+    /// Concurrent first calls of many users.
     pub burst: Burst,
     /// Resident memory.
     pub memory: Memory,
-    /// Cost of a warm call at each number of users it knows. Empty where nothing is kept per user.
+    /// Cost of a warm call at each number of known users. Empty if nothing is kept per user.
     pub users: Vec<Cost>,
     /// Cost of a warm call at each size of the request's headers, in KiB.
     pub headers: Vec<Cost>,
-    /// What a deployment uploads.
+    /// The size of a deployment.
     pub size: Size,
-    /// Requests to others.
+    /// Requests to identity services.
     pub requests: Requests,
 }
 
-/// Several measurements of one thing: the middle one and the extremes.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+/// The median and the extremes of repeated measurements.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Spread {
     /// The smallest.
     pub min: f64,
@@ -69,7 +69,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The spread of these measurements; there must be one.
+    /// The spread of these measurements, of which there must be at least one.
     pub fn of(mut measurements: Vec<f64>) -> Self {
         measurements.sort_by(f64::total_cmp);
         Self {
@@ -80,7 +80,7 @@ impl Spread {
     }
 }
 
-/// From spawning the process.
+/// The times from spawning the process.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Start {
     /// To the first `GET /` answered, in milliseconds.
@@ -92,19 +92,19 @@ pub struct Start {
 /// Warm calls at one concurrency.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Warm {
-    /// How many calls were always under way.
+    /// The number of concurrent calls.
     pub concurrency: usize,
-    /// How many calls were measured, all rounds together.
+    /// The number of calls in all rounds.
     pub calls: u64,
-    /// Latency, in milliseconds, of all rounds together.
+    /// The median of the latency in all rounds, in milliseconds.
     pub p50_ms: f64,
-    /// The same.
+    /// The 99th percentile.
     pub p99_ms: f64,
-    /// The same.
+    /// The 99.9th percentile.
     pub p999_ms: f64,
     /// Processor time of the program per call, in microseconds.
     pub cpu_us: Spread,
-    /// Calls per second, as far as client and sandbox let it.
+    /// Calls per second, bounded by client and sandbox.
     pub calls_per_second: Spread,
 }
 
@@ -117,14 +117,14 @@ pub struct FirstCall {
     pub cpu_us: f64,
 }
 
-/// Many first calls at once.
+/// Concurrent first calls.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Burst {
-    /// How many users.
+    /// The number of users.
     pub users: usize,
-    /// Until the last was answered, in milliseconds.
+    /// The time until the last answer, in milliseconds.
     pub all_users_ms: Spread,
-    /// How many exchanges it took when it was one user, that many times at once.
+    /// The number of exchanges for as many concurrent calls of one user.
     pub exchanges_of_one_user: u64,
 }
 
@@ -133,37 +133,37 @@ pub struct Burst {
 pub struct Memory {
     /// After the first `GET /`.
     pub idle_mib: f64,
-    /// After that many users have called once, and how many.
+    /// The number of users, and the memory after each of them has called once.
     pub after_users: Option<(usize, f64)>,
-    /// The most at any time.
+    /// At its peak.
     pub peak_mib: f64,
 }
 
-/// What a warm call costs under some condition.
+/// The cost of a warm call under a condition.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Cost {
-    /// The number of users, or of KiB.
+    /// The condition: the number of users, or of KiB.
     pub at: usize,
     /// Processor time per call, in microseconds.
     pub cpu_us: Spread,
 }
 
-/// What a deployment uploads, in bytes.
+/// The size of a deployment, in bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Size {
-    /// The program with all that it needs beyond its runtime.
+    /// The program with its libraries, without its runtime.
     pub files: u64,
-    /// The same as a zip.
+    /// The same, zipped.
     pub zip: u64,
 }
 
-/// Requests that a call takes, to Entra ID and the managed identity endpoint.
+/// The requests of a call to identity services: for metadata and keys, for the app's proof, for the exchange.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Requests {
-    /// The first call of the process: for keys and metadata, for the app's proof, for the exchange.
+    /// The first call of the process.
     pub first_of_process: [u64; 3],
-    /// The first call of another user: the same.
+    /// The first call of another user.
     pub first_of_user: [u64; 3],
-    /// Another call of that user: the same.
+    /// Another call of that user.
     pub warm: [u64; 3],
 }

@@ -1,5 +1,5 @@
-//! What all programs meet: the sandbox's Entra ID, managed identity and Microsoft Graph, and the Functions host's
-//! invocations.
+//! The environment of all programs: the sandbox's Entra ID, managed identity and Microsoft Graph, and the Functions
+//! host's invocations.
 
 use std::io;
 use std::path::Path;
@@ -15,10 +15,10 @@ use tempfile::NamedTempFile;
 
 use crate::program::Program;
 
-/// Longer than any run, so that no token is renewed while others are measured.
+/// The lifetime of tokens: longer than any run, so that no token is renewed during a measurement.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The port at which the Functions host would listen. Nobody asks.
+/// The port in `WEBSITE_HOSTNAME`. No program uses it.
 const HOST_PORT: u16 = 7071;
 
 /// The tool that is called.
@@ -35,11 +35,10 @@ pub struct World {
 pub type Envelope = Arc<str>;
 
 impl World {
-    /// Starts the cloud, with TLS or for programs that do not know whom to trust, and reads the app's files in
-    /// `app_root`.
+    /// Starts the cloud, with or without TLS, and reads the app's files in `app_root`.
     ///
     /// # Errors
-    /// When a port cannot be had, or the app's files are not valid.
+    /// When no port is free, or the app's files are invalid.
     pub async fn start(app_root: &Path, tls: bool) -> io::Result<Self> {
         let cloud = Cloud::start(CloudOptions {
             graph_token_lifetime: LIFETIME,
@@ -70,7 +69,7 @@ impl World {
         &self.cloud
     }
 
-    /// What the platform tells a program, and whom it is to trust.
+    /// The environment variables of a program: those of the platform, and the CA certificate to trust.
     ///
     /// # Errors
     /// When there is no token for the floor.
@@ -94,10 +93,10 @@ impl World {
         Ok(variables)
     }
 
-    /// The invocations of `user0`, `user1` and so on, made on all processors.
+    /// Creates the invocations of `user0`, `user1` and so on, on all processors.
     ///
     /// # Errors
-    /// When they cannot be made.
+    /// When they cannot be created.
     pub async fn envelopes(&self, users: std::ops::Range<usize>) -> io::Result<Vec<Envelope>> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let numbers: Vec<_> = users.collect();
@@ -121,16 +120,17 @@ impl World {
         Ok(envelopes)
     }
 
-    /// An invocation of Ada's whose request has headers of about `size` bytes.
+    /// Creates an invocation by Ada whose request has about `size` bytes of headers.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn envelope_with_headers(&self, size: usize) -> io::Result<Envelope> {
         envelope(&self.cloud, &self.function, "ada", size)
     }
 }
 
-/// The headers that an MCP client sends, and those that App Service Authentication and the platform's front end add.
+/// Creates an invocation with the headers of an MCP client, and those that App Service Authentication and the
+/// platform's front end add.
 fn envelope(cloud: &Cloud, function: &Function, person: &str, size: usize) -> io::Result<Envelope> {
     let token = cloud.access_token(person).map_err(io::Error::other)?;
     let mut headers: Vec<(String, String)> = [

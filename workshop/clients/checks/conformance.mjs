@@ -10,7 +10,7 @@ import { check } from '../lib/check.mjs';
 import { run } from '../lib/program.mjs';
 import { azure, conformance, local } from '../lib/sandbox.mjs';
 
-/** The scenarios that call no tool of the suite's own. */
+/** The scenarios that call none of the suite's own tools. */
 const ANY_SERVER = ['server-initialize', 'ping', 'tools-list', 'dns-rebinding-protection'];
 
 const BASELINE = fileURLToPath(new URL('../conformance/baseline.yml', import.meta.url));
@@ -24,7 +24,7 @@ async function pass(url, selection) {
   assert.ok(status === 0, output.slice(verdict, verdict + 500));
 }
 
-/** The suite cannot authenticate itself. */
+/** Runs the suite through a proxy that adds credentials: the suite itself cannot authenticate. */
 async function passWithCredentials(sandbox, selection) {
   const credentials = { ...sandbox.keyHeader, ...(await sandbox.tokenHeader('ada')) };
   const proxy = await startProxy(sandbox.url, credentials);

@@ -1,5 +1,5 @@
-// The way of a person who has not consented that the MCP server calls Microsoft Graph: the tool says
-// where to do it, the person does it in a browser, and the tool works.
+// A person who has not consented to the MCP server's calls of Microsoft Graph: the tool's answer has a link, the
+// person consents there in a browser, and then the tool works.
 
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
@@ -12,10 +12,10 @@ import { connect } from '../lib/typescript_client.mjs';
 
 const GREETING = 'Hello, Alan Turing (alan@contoso.example)!';
 
-/** Longer than the server remembers that there was no consent. */
+/** Longer than the server caches a missing consent. */
 const PATIENCE = AbortSignal.timeout(60_000);
 
-/** Goes where a refused call sends Alan. */
+/** Consents as Alan at the link in the answer of a refused call. */
 async function consentAt({ isError, content: [{ text }] }) {
   assert.equal(isError, true, text);
   const [link] = /http\S+\/\.auth\/login\/aad\S*/.exec(text) ?? [];

@@ -24,7 +24,7 @@ async function headersOf(person) {
 }
 
 async function lists(sandbox, headers) {
-  // Reports what some clients and models make trouble with in a tool's schemas, too.
+  // The Inspector also reports parts of the schemas that some clients and models do not support.
   const { tools } = await succeed(sandbox, headers, [...LIST, '--strict']);
   assert.ok(tools.some((tool) => tool.name === 'HelloTool'));
 }

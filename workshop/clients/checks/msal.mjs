@@ -1,5 +1,5 @@
-// Microsoft's own libraries for Entra against the sandbox's, over https: what they take for Entra can
-// stand in for it, and their tokens are good for the tools.
+// Microsoft's own libraries for Entra, against the sandbox's Entra over https: they accept it, and their tokens are
+// valid for the tools.
 
 import assert from 'node:assert/strict';
 
@@ -26,7 +26,7 @@ const node = {
 
 function application(Application, clientId, credential) {
   const authority = azure.tlsAuthority;
-  // Not one of those that Entra's instance discovery would find.
+  // Entra's instance discovery does not know this authority.
   const knownAuthorities = [new URL(authority).host];
   return new Application({ auth: { clientId, authority, knownAuthorities, ...credential } });
 }
@@ -88,7 +88,7 @@ await check('MSAL Node learns that Alan has to consent', async () => {
 async function python(person) {
   const assertion = await azure.clientAssertion();
   const server = [azure.url, azure.keyHeader['x-functions-key'], 'HelloTool'];
-  // A key may begin like an option.
+  // A key may start with a dash, like an option.
   const args = ['--', azure.tlsAuthority, MCP_CLIENT, azure.scope, MCP_SERVER, assertion, GRAPH_SCOPE, ...server];
   const environment = signInEnvironment(person, await newHome());
   const { stdout, stderr } = await runPython('msal', 'msal_sign_in', args, environment);

@@ -1,4 +1,4 @@
-// What a person sees of Entra and of the app, in a real browser (Chromium), and what becomes of the answer.
+// The pages of Entra and of the app in a real browser (Chromium), and the outcome of a person's answers.
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
@@ -16,15 +16,15 @@ import { azure } from '../lib/sandbox.mjs';
 const SCREENSHOTS = fileURLToPath(new URL('../results/screenshots/', import.meta.url));
 mkdirSync(SCREENSHOTS, { recursive: true });
 
-// Chromium's own sandbox does not work for root, and the pages are ours.
+// Chromium's own sandbox does not work for root. The pages are trusted.
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
 
 const VIEWPORT = { width: 640, height: 720 };
 
-/** In seconds. A code lives as long. */
+/** The lifetime of a code, in seconds. */
 const TEN_MINUTES = 600;
 
-/** Visits Entra for a sign-in, in a browser that knows nobody, and hands both to `visit`. */
+/** Opens Entra's page for a sign-in in a new browser, and passes the page and the sign-in to `visit`. */
 async function withSignIn(parameters, visit, options) {
   const context = await browser.newContext({ viewport: VIEWPORT, ...options });
   const callback = await startCallback();
@@ -51,7 +51,7 @@ async function withSignIn(parameters, visit, options) {
   }
 }
 
-/** What the token endpoint makes of a code. */
+/** Redeems a code at the token endpoint. */
 async function redeem(code, { redirectUri, verifier }) {
   const response = await fetch(`${azure.authority}/oauth2/v2.0/token`, {
     method: 'POST',
@@ -75,7 +75,7 @@ async function signInAsAda(page, { callback }) {
   return callback;
 }
 
-/** Keeps a picture of the page, and finds no serious fault that keeps people from using it. */
+/** Takes a screenshot of the page, and asserts that it has no serious accessibility problem. */
 async function inspect(page, name) {
   await page.screenshot({ path: `${SCREENSHOTS}${name}.png`, fullPage: true });
   const { violations } = await new AxeBuilder({ page }).analyze();
@@ -173,7 +173,7 @@ await check('a person signs out of Entra', async () => {
   });
 });
 
-/** Visits the app, as `withSignIn` visits Entra. */
+/** Opens a new browser for the app, and passes its page to `visit`. */
 async function withApp(visit) {
   const context = await browser.newContext({ viewport: VIEWPORT });
   try {

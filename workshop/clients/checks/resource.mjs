@@ -1,6 +1,6 @@
-// Entra refuses a `resource` that is no identifier URI of the scope's API (AADSTS9010010). Clients send the
-// MCP server's URL there. It is one of the app's unless the app is registered as `api://…` alone. What becomes
-// of it then, and what helps: docs/authorization.md. That all is well otherwise is what sign_in.mjs finds out.
+// Entra refuses a `resource` that is not an identifier URI of the scope's API (AADSTS9010010). Clients send the MCP
+// server's URL as `resource`, which is an identifier URI unless the app is registered as `api://…` alone. These checks
+// cover that case, as docs/authorization.md describes it; sign_in.mjs covers the other.
 
 import assert from 'node:assert/strict';
 
@@ -22,7 +22,7 @@ for (const [client, call] of Object.entries(callers)) {
   await check(`${client} cannot sign in to an app that is registered as api://… alone`, async () => {
     await assert.rejects(call(apiIdentifier, 'ada'), /AADSTS9010010/);
   });
-  // It has no option for it.
+  // The Inspector has no option for it.
   if (client === 'the Inspector') continue;
   await check(`${client} signs in there when it leaves the resource out`, async () => {
     const { content } = await call(apiIdentifier, 'ada', { withoutResource: true });

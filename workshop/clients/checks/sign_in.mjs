@@ -1,4 +1,4 @@
-// Signing in from nothing: the whole protocol of docs/authorization.md by each client.
+// Each client signs in without a token: the whole protocol of docs/authorization.md.
 
 import assert from 'node:assert/strict';
 

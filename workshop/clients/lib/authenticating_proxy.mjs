@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 
 /**
- * Stands before an MCP server for a client that cannot authenticate itself: adds headers to each
- * request and passes everything else through as it comes, streams too.
+ * Starts a proxy for a client that cannot authenticate itself: it adds headers to each request, and passes everything
+ * else on unchanged, streams included.
  *
  * @param {string} url of the MCP server
  * @param {Record<string, string>} credentials the headers to add
@@ -13,7 +13,7 @@ export async function startProxy(url, credentials) {
   const server = new URL(url);
   const proxy = createServer((incoming, response) => {
     const { method, url: path } = incoming;
-    // Who asks for the proxy means the server; of any other name the server must think for itself.
+    // The proxy's own name becomes the server's; any other name is passed on for the server to judge.
     const host = incoming.headers.host === address.host ? server.host : incoming.headers.host;
     const headers = { ...incoming.headers, ...credentials, host };
     const outgoing = request({ hostname: server.hostname, port: server.port, method, path, headers });

@@ -1,6 +1,6 @@
 /**
- * The browser of a person who signs in and agrees to everything. It knows the pages of the sandbox
- * only: it follows redirects, keeps cookies, and submits the first form of a page.
+ * The browser of a person who signs in and agrees to everything. It is made for the sandbox's pages only: it follows
+ * redirects, keeps cookies, and submits the first form of a page.
  */
 export class Browser {
   #person;
@@ -12,7 +12,7 @@ export class Browser {
   }
 
   /**
-   * Goes to a page, and on from there until there is nothing left to answer.
+   * Opens a page, and follows redirects and submits forms until there are none left.
    *
    * @param {string | URL} url
    * @returns {Promise<{ url: string, status: number, text: string }>} the last page
@@ -26,7 +26,7 @@ export class Browser {
       if (!next) return { url: request.url, status: response.status, text };
       request = next;
     }
-    throw new Error(`no end to the pages; the last was ${request.url.split('?')[0]}`);
+    throw new Error(`too many pages; the last was ${request.url.split('?')[0]}`);
   }
 
   async #send(request) {
@@ -44,13 +44,13 @@ export class Browser {
     return response;
   }
 
-  /** Cookies do not care for ports. */
+  /** The cookies of a host: cookies ignore ports. */
   #jar(hostname) {
     if (!this.#cookies.has(hostname)) this.#cookies.set(hostname, new Map());
     return this.#cookies.get(hostname);
   }
 
-  /** What the page's form sends when the person has answered it. */
+  /** The request that submits the page's form with the person's answers. */
   #submission(page, { url }) {
     const [form, action] = /<form method="post" action="([^"]*)".*?<\/form>/s.exec(page) ?? [];
     if (!form) return undefined;

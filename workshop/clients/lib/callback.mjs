@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 
 /**
- * Listens on loopback for the browser that comes back from a sign-in.
+ * Listens on loopback for the redirect at the end of a sign-in.
  *
  * @returns {Promise<{ url: string, parameters: Promise<URLSearchParams>, close: () => void }>}
- *   the redirect URI, and what the browser brings there
+ *   the redirect URI, and the parameters of the redirect
  */
 export async function startCallback() {
   const server = createServer();
@@ -26,7 +26,7 @@ export async function startCallback() {
   };
 }
 
-/** A port on which nobody listens. */
+/** A free port. */
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,4 +1,4 @@
-// MCP clients that know nothing but a client id: each lets a person sign in and calls HelloTool.
+// MCP clients that are given only a client id: each lets a person sign in, and calls HelloTool.
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
@@ -10,7 +10,7 @@ import { IMPLEMENTATION, connect } from './typescript_client.mjs';
 
 const TOOL = 'HelloTool';
 
-/** How long a sign-in may take, in milliseconds. */
+/** The time limit for a sign-in, in milliseconds. */
 const PATIENCE = 15_000;
 
 /**
@@ -36,13 +36,13 @@ async function typescript(sandbox, person, options) {
 
 async function python(requirements, sandbox, person, { withoutResource } = {}) {
   const options = withoutResource ? ['--without-resource'] : [];
-  // A key may begin like an option.
+  // A key may start with a dash, like an option.
   const args = [...options, '--', sandbox.url, sandbox.keyHeader['x-functions-key'], MCP_CLIENT, TOOL];
   const environment = signInEnvironment(person, await newHome());
   return output(await runPython(requirements, 'call_tool', args, environment));
 }
 
-/** It has no way to leave the parameter `resource` out. */
+/** It has no option to leave the parameter `resource` out. */
 async function inspector(sandbox, person) {
   const { result } = output(
     await run(
@@ -59,10 +59,10 @@ async function inspector(sandbox, person) {
   return result;
 }
 
-/** A bridge, at the other end of which is a client on the TypeScript SDK. It waits for a sign-in that has failed. */
+/** A bridge, used by a client on the TypeScript SDK. After a failed sign-in, it keeps waiting. */
 async function mcpRemote(sandbox, person, { withoutResource } = {}) {
   const args = [
-    // The port that it derives from the URL may be taken.
+    // The port that it derives from the URL may be in use.
     ...[sandbox.url, `${await freePort()}`, '--transport', 'http-only'],
     ...['--header', `x-functions-key:${sandbox.keyHeader['x-functions-key']}`],
     ...['--static-oauth-client-info', JSON.stringify({ client_id: MCP_CLIENT })],

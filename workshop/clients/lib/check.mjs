@@ -1,7 +1,7 @@
 /**
- * Finds out whether something is so, and prints a line about it.
+ * Runs a check, and prints a line with its result.
  *
- * @param {string} sentence that is true if `body` does not throw
+ * @param {string} sentence that states what holds if `body` does not throw
  * @param {() => Promise<void>} body
  */
 export async function check(sentence, body) {

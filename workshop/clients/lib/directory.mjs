@@ -1,4 +1,4 @@
-// What crates/sandbox/src/directory has registered.
+// The registrations in crates/sandbox/src/directory.
 
 export const TENANT_ID = '5c9f2b1e-7d34-4e8a-9a61-0b8d3f6c2e15';
 

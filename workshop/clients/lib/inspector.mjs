@@ -1,12 +1,12 @@
 import { run } from './program.mjs';
 
 /**
- * Asks an MCP server for something with the MCP Inspector (https://github.com/modelcontextprotocol/inspector),
- * which never starts a browser to sign in.
+ * Sends a request to an MCP server with the MCP Inspector (https://github.com/modelcontextprotocol/inspector), without
+ * opening a browser to sign in.
  *
  * @param sandbox
  * @param {Record<string, string>} headers
- * @param {string[]} method its options that say what to ask for
+ * @param {string[]} method its options for the request
  */
 export async function inspect(sandbox, headers, method) {
   const pairs = Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]);

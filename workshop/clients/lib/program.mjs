@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** The web browser for programs that open one. */
+/** The web browser of programs that open one. */
 const BROWSER = `${ROOT}browser`;
 
 /**
- * Runs a program of an npm package to its end, at most a minute, without standard input.
+ * Runs a program of an npm package without standard input. Its time limit is a minute.
  *
  * @param {string} name of the program
  * @param {string[]} args
@@ -21,7 +21,7 @@ export function run(name, args, environment) {
 }
 
 /**
- * As {@link run}, a file of the folder `python` with the packages of a file in `requirements`.
+ * Like {@link run}, for a file in the folder `python`, with the packages of a file in `requirements`.
  *
  * @param {string} requirements the file's name without `.txt`
  * @param {string} name of the program without `.py`
@@ -36,17 +36,17 @@ export function program(name) {
 }
 
 /**
- * The environment of a program that is to sign somebody in.
+ * The environment of a program that lets a person sign in.
  *
  * @param {string} person the short name: `ada`
- * @param {string} home the folder where it keeps what it likes
+ * @param {string} home the program's home folder
  */
 export function signInEnvironment(person, home) {
-  // The Inspector opens a browser without a terminal only if it is told to.
+  // Without a terminal, the Inspector opens a browser only with this variable.
   return { BROWSER, SIGN_IN_AS: person, HOME: home, MCP_AUTO_OPEN_ENABLED: 'true' };
 }
 
-/** Makes a home in which nobody has ever signed in. */
+/** Creates an empty home folder, so that no sign-in is remembered. */
 export function newHome() {
   return mkdtemp(join(process.env.HOME, 'home-'));
 }

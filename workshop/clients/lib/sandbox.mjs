@@ -1,19 +1,19 @@
 import { MANAGED_IDENTITY, TENANT_ID } from './directory.mjs';
 
-/** A sandbox that runs as in Azure: with sign-in and system key. Its Entra and Graph are on https as well. */
+/** A sandbox as in Azure, with sign-in and system key. Its Entra and Graph are on https too. */
 export const azure = sandbox('AZURE');
 
-/** As {@link azure}, where the app is registered as `api://…` and not by its endpoint. */
+/** Like {@link azure}, with the app registered as `api://…` instead of its endpoint's URL. */
 export const apiIdentifier = sandbox('API_IDENTIFIER');
 
-/** A sandbox that runs as `func start` does: without either. */
+/** A sandbox like `func start`, with neither. */
 export const local = sandbox('LOCAL');
 
-/** As {@link azure}, with the tools of the conformance suite in place of the test app's. */
+/** Like {@link azure}, with the tools of the conformance suite in place of the test app's. */
 export const conformance = sandbox('CONFORMANCE');
 
 function sandbox(name) {
-  // What the sandbox said when it was ready.
+  // The sandbox's JSON line when it was ready.
   const ready = JSON.parse(process.env[`SANDBOX_${name}`] ?? '{}');
 
   async function ask(path, options) {
@@ -27,19 +27,19 @@ function sandbox(name) {
     /** The URL of the MCP server. */
     url: ready.mcp_url,
 
-    /** What shows the Functions host that the caller may use the MCP server. */
+    /** The header with the system key, for the Functions host. */
     keyHeader: { 'x-functions-key': ready.system_key },
 
-    /** What a client asks for in order to call the MCP server. */
+    /** The scope that a client asks for. */
     scope: ready.sign_in?.scope,
 
-    /** What Entra accepts as `resource`. */
+    /** The values of `resource` that Entra accepts. */
     resources: ready.sign_in?.resources,
 
-    /** Where people sign in to the app with a browser. */
+    /** The app's sign-in page. */
     signInUrl: ready.sign_in?.url,
 
-    /** Where they sign out of it. */
+    /** The app's sign-out page. */
     signOutUrl: ready.sign_in && new URL('/.auth/logout', ready.mcp_url).href,
 
     /** Entra's authority for the tenant. */
@@ -51,17 +51,17 @@ function sandbox(name) {
     /** The address of Microsoft Graph. */
     graph: ready.graph,
 
-    /** What shows App Service Authentication who calls. */
+    /** The header with a person's token, for App Service Authentication. */
     async tokenHeader(person) {
       return { Authorization: `Bearer ${await ask(`/token/${person}`)}` };
     },
 
-    /** The person takes back what they have consented to. */
+    /** Revokes the person's consents. */
     async revokeConsent(person) {
       await ask(`/consent/${person}`, { method: 'DELETE' });
     },
 
-    /** Lets Entra's clock be ahead of this machine's. */
+    /** Sets Entra's clock ahead of this machine's. */
     async setClockSkew(seconds) {
       const headers = { 'Content-Type': 'application/json' };
       await ask('/clock', { method: 'POST', headers, body: JSON.stringify({ skew_seconds: seconds }) });

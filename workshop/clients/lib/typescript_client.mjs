@@ -6,7 +6,7 @@ import { Browser } from './browser.mjs';
 import { startCallback } from './callback.mjs';
 import { MCP_CLIENT } from './directory.mjs';
 
-/** What a client says that it is. */
+/** The client's name and version. */
 export const IMPLEMENTATION = { name: 'clients', version: '1.0.0' };
 
 /**
@@ -47,7 +47,7 @@ export async function connect(sandbox, person, { withoutResource } = {}) {
 }
 
 /**
- * As {@link connect}, with a token that somebody else has fetched.
+ * Like {@link connect}, with a given token.
  *
  * @param sandbox
  * @param {string} accessToken
@@ -65,7 +65,7 @@ async function signIn(person, url) {
   if (status !== 200) throw new Error(text);
 }
 
-/** Keeps what it must, as long as it lives. */
+/** An OAuth provider that keeps verifier and tokens in memory. */
 class AuthProvider {
   #openBrowser;
   #verifier;

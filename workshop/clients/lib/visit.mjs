@@ -1,4 +1,4 @@
-// Visits a page as SIGN_IN_AS.
+// Opens a page as the person in SIGN_IN_AS.
 
 import { Browser } from './browser.mjs';
 

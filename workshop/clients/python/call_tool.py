@@ -19,7 +19,7 @@ try:
     import httpx2 as httpx
     from mcp.shared.auth import AuthorizationCodeResult
 except ImportError:
-    # mcp 1 is on httpx, and takes a pair.
+    # mcp 1 is based on httpx, and takes a pair.
     import httpx
 
     def AuthorizationCodeResult(code, state):
@@ -27,7 +27,7 @@ except ImportError:
 
 
 class Callback(HTTPServer):
-    """Takes one request: the one with which the browser comes back."""
+    """Answers one request: the redirect at the end of the sign-in."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), CallbackRequest)
@@ -50,11 +50,11 @@ class CallbackRequest(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_):
-        """Codes are not for logs."""
+        """Logs nothing: the request has a code in it."""
 
 
 class Storage:
-    """Has the client id, and keeps tokens as long as the program runs."""
+    """Holds the client id, and keeps tokens in memory."""
 
     def __init__(self, client):
         self.client = client
@@ -88,7 +88,7 @@ async def main(url, key, client_id, tool, without_resource):
         callback_handler=callback.result,
     )
     if without_resource:
-        # There is no option for it.
+        # The SDK has no option for it.
         auth.context.should_include_resource_param = lambda *_: False
     async with (
         httpx.AsyncClient(auth=auth, headers={"x-functions-key": key}, timeout=30) as http,

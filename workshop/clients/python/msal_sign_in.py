@@ -1,5 +1,5 @@
-"""Signs in with MSAL, calls a tool with the token, and exchanges it on behalf of who signed in. Prints what MSAL and the
-MCP server return, as JSON, without tokens. Opens the browser that the variable BROWSER names.
+"""Signs in with MSAL, calls a tool with the token, and exchanges it on behalf of the user. Prints the results of MSAL and
+of the MCP server as JSON, without tokens. Opens the browser that the variable BROWSER names.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from msal import ConfidentialClientApplication, PublicClientApplication
 
 
 def main(authority, client_id, scope, server_id, client_assertion, graph_scope, url, key, tool):
-    # Entra's list of its own instances does not have a sandbox in it.
+    # Entra's instance discovery does not know the sandbox.
     tenant = {"authority": authority, "instance_discovery": False}
 
     client = PublicClientApplication(client_id, **tenant)

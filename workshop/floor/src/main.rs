@@ -1,7 +1,6 @@
-//! The least that a custom handler can do: decode the call, ask Microsoft Graph with a fixed token, answer.
+//! The minimal custom handler: it decodes the call, asks Microsoft Graph with a fixed token, and answers.
 //!
-//! No verification, no exchange, no cache, no time limit, no log. What the handler costs beyond this is what it does
-//! for its users.
+//! It has no verification, exchange, cache, time limit or log. The handler's cost beyond this is the cost of these.
 
 use std::{borrow::Cow, collections::HashMap, env, io};
 
@@ -10,7 +9,7 @@ use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
-/// The largest invocation that is read, in bytes.
+/// The size limit of an invocation, in bytes.
 const MAX_INVOCATION: usize = 16 * 1024 * 1024;
 
 struct Floor {
@@ -26,7 +25,7 @@ struct Request<'a> {
     data: HashMap<&'a str, &'a RawValue>,
 }
 
-/// A call, decoded as far as somebody must who wants to know its headers.
+/// A call, decoded only as far as its headers.
 #[derive(Deserialize)]
 struct Call<'a> {
     #[serde(borrow)]

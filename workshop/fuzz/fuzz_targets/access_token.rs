@@ -1,4 +1,4 @@
-//! The JOSE header and the claims of a token, on a line each: nobody gets in without a signature.
+//! Fuzzes the JOSE header and the claims of a token, on a line each: without a signature, every token is refused.
 
 #![no_main]
 
@@ -14,7 +14,7 @@ static FORGER: LazyLock<Forger> = LazyLock::new(Forger::start);
 
 fuzz_target!(|token: &str| {
     let (header, claims) = token.split_once('\n').unwrap_or((token, ""));
-    // The issuer stands on a port that differs from run to run.
+    // The issuer's port differs from run to run.
     let issuer = &FORGER.claims()["iss"];
     let claims = claims.replace("\"ISSUER\"", &issuer.to_string());
     let (error, _) = FORGER.refusal(&FORGER.headers(&jwt(header, &claims)));

@@ -1,4 +1,4 @@
-//! The headers of a call, one a line: nobody gets in without a signature, and no request is made for them.
+//! Fuzzes the headers of a call, one a line: without a signature, every call is refused without an outbound request.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ fuzz_target!(|headers: &str| {
         .lines()
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| match value.strip_prefix("base64 ") {
-            // A fuzzer does not guess base64.
+            // A fuzzer hardly finds valid base64.
             Some(json) => (name, principal(json)),
             None => (name, value.to_owned()),
         })

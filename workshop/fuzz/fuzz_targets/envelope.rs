@@ -1,9 +1,9 @@
-//! The body of the host's request: read or refused, and never quoted in the refusal.
+//! Fuzzes the body of the host's request: it is read or refused, and the refusal never quotes it.
 
 #![no_main]
 
 use fuzz::MAX_DETAIL;
-use functions_mcp::host::{envelope::TriggerValue, invocation::ToolInvocation};
+use functions_mcp::internals::{ToolInvocation, TriggerValue};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn read(body: &[u8]) {
 
 fuzz_target!(|body: &[u8]| {
     read(body);
-    // As the host encodes it, so that the fuzzer need not find two layers of backslashes.
+    // Encoded as the host does, so that the fuzzer need not find two layers of escapes.
     let payload = Value::from(String::from_utf8_lossy(body)).to_string();
     read(
         json!({ "Data": { "mcpTrigger": payload } })

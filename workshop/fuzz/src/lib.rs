@@ -5,5 +5,5 @@ pub mod forger;
 #[path = "../../../crates/functions-mcp/tests/app/tests/properties/openid_provider.rs"]
 pub mod openid_provider;
 
-/// Longer than all that a refusal says of itself, shorter than what it could quote.
+/// Longer than every refusal without a quotation, shorter than one with the input quoted.
 pub const MAX_DETAIL: usize = 120;

@@ -1,6 +1,6 @@
-//! App Service Authentication: what it says of the caller, in headers, and where it has users consent.
+//! App Service Authentication: the headers that describe the caller, and the page where users consent.
 //!
-//! The headers are claims, not proof: anybody who reaches the handler by another way can forge them.
+//! The headers are claims, not proof: a program that reaches the handler another way can forge them.
 //! [`super::user_assertion`] verifies the token; only the tenant is taken from here, and compared with the token's.
 //!
 //! Source: <https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities>.
@@ -13,19 +13,20 @@ use serde_json::value::RawValue;
 
 use super::error::{Error, Kind};
 use crate::{
-    host::invocation::{DuplicateHeader, Headers},
-    settings::TenantId,
+    endpoint::Origin,
+    headers::{DuplicateHeader, Headers},
+    identity::TenantId,
 };
 
 /// The largest principal that is read, in bytes of base64.
 const MAX_PRINCIPAL: usize = 64 * 1024;
-/// The name of the tenant's claim, as it is in tokens and as .NET maps it.
+/// The names of the tenant's claim: in tokens, and as .NET maps it.
 const TENANT_CLAIMS: [&str; 2] = [
     "tid",
     "http://schemas.microsoft.com/identity/claims/tenantid",
 ];
 
-/// Where a token was found.
+/// The header that a token was found in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenSource {
     /// `Authorization`: the MCP client's own token.
@@ -36,8 +37,8 @@ pub enum TokenSource {
     IdToken,
 }
 
-/// Where a user of the app at `origin` signs in with a browser and consents.
-pub fn consent_link(origin: &str) -> String {
+/// The page where a user of the app at `origin` signs in with a browser and consents.
+pub fn consent_link(origin: &Origin) -> String {
     format!("{origin}/.auth/login/aad?post_login_redirect_uri=/.auth/login/done")
 }
 
@@ -59,7 +60,7 @@ struct ClientPrincipal<'a> {
 struct Claim<'a> {
     #[serde(borrow)]
     typ: Cow<'a, str>,
-    /// Read for the tenant's claim only: others may be of any type.
+    /// It is read for the tenant's claim only; others may be of any type.
     #[serde(borrow)]
     val: Option<&'a RawValue>,
 }
@@ -95,20 +96,20 @@ impl<'a> Principal<'a> {
             .get("X-MS-CLIENT-PRINCIPAL")?
             .ok_or_else(|| not_signed_in("no header X-MS-CLIENT-PRINCIPAL"))?;
         Ok(Self {
-            tenant: tenant(principal)?,
+            tenant: read_tenant(principal)?,
             tokens,
         })
     }
 }
 
-/// The token of a bearer credential; its scheme is read in any case
+/// The token of a bearer credential; the case of its scheme does not matter
 /// ([RFC 9110, section 11.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.1)).
 fn bearer_token(credential: &str) -> Option<&str> {
     let (scheme, token) = credential.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then_some(token)
 }
 
-fn tenant(principal: &str) -> Result<TenantId, Error> {
+fn read_tenant(principal: &str) -> Result<TenantId, Error> {
     let refused = |problem: &str| {
         Error::new(
             Kind::TokenRefused,
@@ -196,7 +197,7 @@ mod tests {
     fn the_tenant_is_read_under_its_raw_and_its_mapped_name() {
         for name in TENANT_CLAIMS {
             assert_eq!(
-                tenant(&principal(&[(name, TENANT)])).unwrap().as_str(),
+                read_tenant(&principal(&[(name, TENANT)])).unwrap().as_str(),
                 TENANT
             );
         }
@@ -209,7 +210,7 @@ mod tests {
                 r#"{{"claims":[{{"typ":"email","val":{value}}},{{"typ":"name"}},{{"typ":"tid","val":null}},{{"typ":"tid","val":"{TENANT}"}}]}}"#
             );
             let principal = BASE64_STANDARD.encode(json);
-            assert_eq!(tenant(&principal).unwrap().as_str(), TENANT, "{value}");
+            assert_eq!(read_tenant(&principal).unwrap().as_str(), TENANT, "{value}");
         }
     }
 
@@ -244,7 +245,7 @@ mod tests {
     #[test]
     fn the_consent_link_is_a_sign_in_at_the_app() {
         assert_eq!(
-            consent_link("https://app.azurewebsites.net"),
+            consent_link(&"https://app.azurewebsites.net".parse().unwrap()),
             "https://app.azurewebsites.net/.auth/login/aad?post_login_redirect_uri=/.auth/login/done"
         );
     }

@@ -1,11 +1,9 @@
-//! The app's proof of its identity: a token of its managed identity, instead of a secret.
+//! The client assertion, with which the app proves its identity: a token of its managed identity instead of a secret.
 //!
-//! Source: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>.
+//! Source:
+//! <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity>.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use azure_core::{
     credentials::{Secret, TokenCredential},
@@ -22,18 +20,17 @@ use serde_json::{Map, Value};
 
 use super::{
     error::{Error, Kind},
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
 };
 use crate::{
-    http::{self, CallBudget, IdentityEndpoint, SendError},
-    settings::CallerIdentity,
+    endpoint::IdentityEndpoint,
+    http::{Http, SendError},
+    identity::CallerIdentity,
 };
 
 const SERVICE: &str = "The managed identity endpoint";
-/// How long before its end a token is no longer used.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
 
-/// Gives the app's client assertion.
+/// The source of the app's client assertions.
 #[derive(Clone, Debug)]
 pub struct ClientAssertion {
     endpoint: IdentityEndpoint,
@@ -54,12 +51,12 @@ impl ClientAssertion {
     }
 
     /// A valid assertion.
-    pub async fn get(&self, budget: &Arc<CallBudget>) -> Result<Secret, Error> {
+    pub async fn get(&self, http: &Http) -> Result<Secret, Error> {
         self.tokens
             .get((), || {
-                let transport = BudgetedTransport {
+                let transport = HttpTransport {
                     endpoint: self.endpoint.clone(),
-                    budget: budget.for_shared_fetch(),
+                    http: http.for_shared_fetch(),
                 };
                 fetch(self.identity.clone(), self.scope.clone(), transport)
             })
@@ -77,35 +74,30 @@ impl ClientAssertion {
 async fn fetch(
     identity: UserAssignedId,
     scope: String,
-    transport: BudgetedTransport,
-) -> Result<Perishable<Secret>, Error> {
+    transport: HttpTransport,
+) -> Result<Expiring<Secret>, Error> {
     let options = ManagedIdentityCredentialOptions {
         user_assigned_id: Some(identity),
         client_options: ClientOptions {
             transport: Some(Transport::new(Arc::new(transport))),
-            // `outbound` retries already.
+            // `http` retries already.
             retry: RetryOptions::none(),
             ..ClientOptions::default()
         },
     };
     let token = match ManagedIdentityCredential::new(Some(options)) {
-        // It remembers tokens itself, so a new one is made for each fetch: a refused token must not come back.
+        // It caches tokens itself, so each fetch makes a new one: a refused token must not come back.
         Ok(credential) => credential.get_token(&[&scope], None).await,
         Err(error) => Err(error),
     }
-    .map_err(|error| failure(&error))?;
-    let expires_on: SystemTime = token.expires_on.into();
-    let lifetime = expires_on
-        .duration_since(SystemTime::now())
-        .unwrap_or_default();
-    Ok(Perishable {
-        value: token.token,
-        refresh_on: expires_on - lifetime / 2,
-        expires_on: expires_on - EXPIRY_MARGIN.min(lifetime / 2),
-    })
+    .map_err(|error| read_failure(&error))?;
+    let now = SystemTime::now();
+    let end = SystemTime::from(token.expires_on);
+    let lifetime = end.duration_since(now).unwrap_or_default();
+    Ok(Expiring::token(token.token, now, lifetime, None))
 }
 
-fn failure(error: &azure_core::Error) -> Error {
+fn read_failure(error: &azure_core::Error) -> Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut status = None;
     let mut send_error = None;
@@ -129,15 +121,15 @@ fn failure(error: &azure_core::Error) -> Error {
     }
 }
 
-/// Lets `azure_identity` send to the managed identity endpoint, by the rules of [`outbound`].
+/// The transport of `azure_identity`: it sends to the managed identity endpoint by the rules of [`http`](crate::http).
 #[derive(Debug)]
-struct BudgetedTransport {
+struct HttpTransport {
     endpoint: IdentityEndpoint,
-    budget: Arc<CallBudget>,
+    http: Http,
 }
 
 #[async_trait::async_trait]
-impl HttpClient for BudgetedTransport {
+impl HttpClient for HttpTransport {
     async fn execute_request(
         &self,
         request: &azure_core::http::Request,
@@ -152,7 +144,9 @@ impl HttpClient for BudgetedTransport {
                 outgoing.headers_mut().insert(name, value);
             }
         }
-        let reply = http::send_to_identity_endpoint(&self.endpoint, outgoing, &self.budget)
+        let reply = self
+            .http
+            .send_to_identity_endpoint(&self.endpoint, outgoing)
             .await
             .map_err(io_error)?;
         Ok(AsyncRawResponse::from_bytes(
@@ -204,9 +198,9 @@ mod tests {
     }
 
     fn kind_of(error: SendError) -> Kind {
-        // As `azure_identity` hands on what its transport says.
+        // `azure_identity` wraps its transport's errors like this.
         let io = azure_core::Error::new(ErrorKind::Io, error);
-        failure(&azure_core::Error::new(ErrorKind::Credential, io))
+        read_failure(&azure_core::Error::new(ErrorKind::Credential, io))
             .kind()
             .clone()
     }

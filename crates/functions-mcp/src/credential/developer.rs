@@ -23,17 +23,15 @@ use tokio::process::Command;
 
 use super::{
     error::{Error, Kind},
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
     throttle::Throttle,
     user_assertion::UserKey,
 };
-use crate::settings::TenantId;
+use crate::identity::TenantId;
 
 /// How many sets of scopes are remembered.
 const CAPACITY: u64 = 100;
-/// How long before its end a token is no longer served.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
-/// How long one tool may take.
+/// The time-out of one tool.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A credential of the developer who is signed in to a command-line tool.
@@ -54,7 +52,7 @@ impl DeveloperCredential {
         }
     }
 
-    /// Which services want to be left alone; there is but one developer.
+    /// The waits that services ask for. There is one developer, so one key.
     pub fn throttle(&self) -> (&Throttle, &UserKey) {
         (&self.throttle, &[0; 16])
     }
@@ -86,7 +84,7 @@ impl DeveloperCredential {
     }
 }
 
-async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Perishable<AccessToken>, Error> {
+async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Expiring<AccessToken>, Error> {
     let mut refusals = Vec::new();
     for tool in [
         AzureTool::Cli,
@@ -95,7 +93,7 @@ async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Perishable<Acc
     ] {
         let attempt = tokio::time::timeout(TOOL_TIMEOUT, tool.token(tenant.as_ref(), &scope));
         match attempt.await {
-            Ok(Ok(token)) => return Ok(perishable(token)),
+            Ok(Ok(token)) => return Ok(until_it_ends(token)),
             Ok(Err(error)) => refusals.push(format!("{tool}: {}", first_line(&error.to_string()))),
             Err(_) => refusals.push(format!("{tool}: no answer in {} s", TOOL_TIMEOUT.as_secs())),
         }
@@ -103,17 +101,13 @@ async fn fetch(tenant: Option<TenantId>, scope: String) -> Result<Perishable<Acc
     Err(Error::new(Kind::DeveloperSignIn, refusals.join("; ")))
 }
 
-fn perishable(token: AccessToken) -> Perishable<AccessToken> {
+fn until_it_ends(token: AccessToken) -> Expiring<AccessToken> {
     let now = SystemTime::now();
     let end = SystemTime::from(token.expires_on);
     let lifetime = end.duration_since(now).unwrap_or_default();
-    // A tool gives the token that it has until that token ends, so asking earlier gains nothing.
-    let expires_on = now + lifetime.saturating_sub(EXPIRY_MARGIN);
-    Perishable {
-        value: token,
-        refresh_on: expires_on,
-        expires_on,
-    }
+    let token = Expiring::token(token, now, lifetime, None);
+    // A tool returns the token that it has until that token expires, so there is no point in renewing it earlier.
+    Expiring::until(token.value, token.expires_on)
 }
 
 fn first_line(text: &str) -> String {
@@ -192,8 +186,8 @@ $s = $t.Token; \
 if ($s -is [securestring]) { $s = [System.Net.NetworkCredential]::new('', $s).Password }; \
 @{ token = $s; expires_on = $t.ExpiresOn.ToUnixTimeSeconds() } | ConvertTo-Json -Compress";
 
-/// The script never changes, and what differs goes by environment variable: PowerShell ends a string at more quotation
-/// marks than one, and text that ended it would be run.
+/// The script is constant, and its parameters are environment variables: PowerShell ends a string at several kinds of
+/// quotation mark, and text after such a mark would be run.
 fn powershell(tenant: Option<&TenantId>, scope: &str) -> Command {
     let resource = scope.strip_suffix("/.default").unwrap_or(scope);
     let mut command = Command::new("pwsh");

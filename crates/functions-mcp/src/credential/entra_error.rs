@@ -1,8 +1,8 @@
-//! What Entra ID's token endpoint says when it refuses, and the kind of error that it means.
+//! The refusals of Entra ID's token endpoint, and the kind of error that each means.
 //!
 //! Source of the codes: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>. Entra ID asks
 //! to decide by `error`, `suberror` and `claims`, since codes are added and change; so these decide where no code is
-//! known. A known code says more precisely who must do what.
+//! known. A known code tells more exactly who must act.
 
 use std::{fmt, time::Duration};
 
@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::Kind;
-use crate::failure::word;
+use crate::failure::sanitized;
 
-/// What Entra ID is called to users.
+/// Entra ID's name in messages to users.
 pub const ENTRA: &str = "Entra ID";
 
 /// The body of a refusal by Entra ID's token endpoint. Every field may be missing or of another type.
@@ -43,7 +43,7 @@ impl EntraError {
     /// Reads `body` as far as it can be read.
     pub fn parse(body: &[u8]) -> Self {
         let body: EntraErrorBody = serde_json::from_slice(body).unwrap_or_default();
-        let text = |value: &Value| word(value.as_str().unwrap_or_default());
+        let text = |value: &Value| sanitized(value.as_str().unwrap_or_default());
         Self {
             error: text(&body.error),
             suberror: text(&body.suberror),
@@ -57,7 +57,7 @@ impl EntraError {
         }
     }
 
-    /// What is wrong; `consent_link` is where this app's users can consent.
+    /// The kind of error; `consent_link` is the page where this app's users can consent.
     pub fn kind(
         &self,
         is_unavailable: bool,
@@ -91,10 +91,10 @@ impl EntraError {
     }
 }
 
-/// What the codes mean that can come of an exchange on behalf of a user, and who must act.
+/// The meaning of the codes that an on-behalf-of exchange can return.
 fn kind_of_code(code: u64) -> Option<Kind> {
     Some(match code {
-        // Nobody has consented to what the tool needs.
+        // Neither the user nor an administrator has consented to the permissions.
         65001 => Kind::ConsentRequired { link: None },
         // A second factor: to be given, to be set up, at another provider.
         50076 | 50079 | 50158 => Kind::InteractionRequired,
@@ -147,6 +147,8 @@ impl fmt::Display for EntraError {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,7 +228,7 @@ mod tests {
         ),
     ];
 
-    /// Where we differ from MSAL, and why.
+    /// The codes that are classified otherwise than by MSAL, and why.
     const EXCEPTIONS: [(u64, &str); 8] = [
         (
             54005,
@@ -315,89 +317,5 @@ mod tests {
         let error = EntraError::parse(br#"{"error":"a\r\nERROR forged","trace_id":"\u001b[31m","correlation_id":"\" outcome=\"ok"}"#);
         let line = error.to_string();
         assert!(!line.contains(['\r', '\n', '\u{1b}', '"']), "{line}");
-    }
-}
-
-#[cfg(test)]
-mod properties {
-    use proptest::{collection::vec, prelude::*, sample::select};
-    use serde_json::{Value, json};
-
-    use super::EntraError;
-
-    /// The longest text for the log, in bytes.
-    const MAX_LINE: usize = 2048;
-
-    const FIELDS: [&str; 6] = [
-        "error",
-        "suberror",
-        "error_codes",
-        "claims",
-        "trace_id",
-        "correlation_id",
-    ];
-
-    fn line(body: &[u8]) -> String {
-        let error = EntraError::parse(body);
-        error.kind(false, None, None);
-        error.to_string()
-    }
-
-    /// A body whose fields are all `value`.
-    fn body(value: &Value) -> String {
-        let fields = FIELDS.map(|name| (name.to_owned(), value.clone()));
-        Value::from_iter(fields).to_string()
-    }
-
-    fn is_one_short_line(line: &str) -> bool {
-        line.len() < MAX_LINE && !line.contains(char::is_control)
-    }
-
-    fn value() -> impl Strategy<Value = Value> {
-        prop_oneof![
-            vec(any::<char>(), 0..200).prop_map(|text| json!(String::from_iter(text))),
-            vec(any::<u64>(), 0..20).prop_map(|codes| json!(codes)),
-            any::<i64>().prop_map(|number| json!(number)),
-            select(vec![
-                json!(null),
-                json!(true),
-                json!({}),
-                json!([[], "1", 1.5, -1])
-            ]),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn a_body_of_any_bytes_gives_one_short_line(body in vec(any::<u8>(), 0..1000)) {
-            prop_assert!(is_one_short_line(&line(&body)));
-        }
-
-        #[test]
-        fn a_body_of_any_fields_gives_one_short_line(
-            fields in vec((select(&FIELDS[..]), value()), 0..8),
-        ) {
-            let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
-            let line = line(Value::from_iter(fields).to_string().as_bytes());
-            prop_assert!(is_one_short_line(&line), "{}", line);
-        }
-
-        #[test]
-        fn a_body_of_any_depth_gives_one_short_line(depth in 0..200_usize) {
-            let nested = "[".repeat(depth) + &"]".repeat(depth);
-            for body in [nested.clone(), format!("{{\"error\":{nested}}}"), format!("{{\"other\":{nested}}}")] {
-                prop_assert!(is_one_short_line(&line(body.as_bytes())));
-            }
-        }
-    }
-
-    #[test]
-    fn a_body_of_a_mebibyte_gives_one_short_line() {
-        for character in ["a", "\n", "\"", "\u{1b}", "\u{10ffff}"] {
-            let line = line(body(&json!(character.repeat(1 << 18))).as_bytes());
-            assert!(is_one_short_line(&line), "{line}");
-        }
-        let line = line(body(&json!(vec![u64::MAX; 1 << 16])).as_bytes());
-        assert!(is_one_short_line(&line), "{line}");
     }
 }

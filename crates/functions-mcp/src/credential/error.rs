@@ -1,4 +1,4 @@
-//! Why no token can be had for a call: one kind per thing that somebody must do.
+//! Why a call gets no token: one kind of error per action that resolves it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,10 +7,11 @@ use crate::{
     http::SendError,
 };
 
-/// Longer than a model takes to repeat a refused call, shorter than a person takes to sign in.
+/// How long a refusal is remembered: longer than a model takes to repeat a refused call, shorter than a person takes to
+/// sign in.
 const REFUSAL_MEMORY: Duration = Duration::from_secs(5);
 
-/// Why no token can be had.
+/// The reason why a call gets no token.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}: {detail}", self.class())]
 pub struct Error {
@@ -18,7 +19,7 @@ pub struct Error {
     detail: Arc<str>,
 }
 
-/// What is wrong.
+/// The kind of error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The request carries no user's token.
@@ -60,9 +61,9 @@ pub enum Kind {
     WrongTenant,
     /// Something is down or busy.
     Unavailable {
-        /// What.
+        /// The service.
         service: &'static str,
-        /// How long it asks to be left alone.
+        /// The wait that it asks for.
         retry_after: Option<Duration>,
     },
     /// A token would have to go over plain http to another machine.
@@ -115,7 +116,7 @@ impl Error {
         Self::new(Kind::Unexpected, detail)
     }
 
-    /// What is wrong.
+    /// The kind of error.
     pub fn kind(&self) -> &Kind {
         &self.kind
     }
@@ -125,7 +126,7 @@ impl Error {
         &self.detail
     }
 
-    /// How long the same question would get the same answer, if that is known.
+    /// How long the error is remembered, if it is.
     pub fn remembered_for(&self) -> Option<Duration> {
         match self.kind {
             Kind::WrongAudience
@@ -143,8 +144,8 @@ impl Error {
             | Kind::WrongTenant
             | Kind::Insecure
             | Kind::Unexpected => Some(REFUSAL_MEMORY),
-            // A service recovers at any time, and a developer signs in at any time. The rest costs no request to find
-            // out again, and whoever sends forged tokens must not fill a cache.
+            // A service may recover, and a developer may sign in, at any time. The rest costs no request to find out
+            // again, and forged tokens must not fill a cache.
             Kind::Unavailable { .. }
             | Kind::DeveloperSignIn
             | Kind::NotSignedIn
@@ -231,7 +232,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Credentials of the Azure SDK wrap ours.
+/// Clients of the Azure SDK wrap errors of the credential that they are given.
 impl From<azure_core::Error> for Failure {
     fn from(error: azure_core::Error) -> Self {
         match error.downcast_ref::<Error>() {

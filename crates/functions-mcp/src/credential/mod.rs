@@ -20,33 +20,29 @@ pub use self::{
     developer::DeveloperCredential,
     error::{Error, Kind},
     on_behalf_of::{OnBehalfOf, OnBehalfOfCredential},
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
     user_assertion::Verifier,
 };
-use crate::{
-    host::invocation::Headers,
-    http::CallBudget,
-    settings::{Identity, Settings},
-};
+use crate::{headers::Headers, http::Http, identity::Identity};
 
 /// Makes a credential for each tool call.
 #[derive(Debug)]
 pub enum CredentialSource {
-    /// Of the user who calls.
+    /// Credentials of the calling user.
     Caller {
         /// Verifies the caller's token.
         verifier: Verifier,
         /// Exchanges it.
         on_behalf_of: Arc<OnBehalfOf>,
     },
-    /// Of the developer.
+    /// The developer's credential.
     Developer(Arc<DeveloperCredential>),
 }
 
 impl CredentialSource {
-    /// What `settings` demand.
-    pub fn new(settings: &Settings) -> Self {
-        match &settings.identity {
+    /// Credentials of `identity`.
+    pub fn new(identity: &Identity) -> Self {
+        match identity {
             Identity::Caller(identity) => Self::Caller {
                 verifier: Verifier::new(identity),
                 on_behalf_of: Arc::new(OnBehalfOf::new(identity)),
@@ -57,11 +53,11 @@ impl CredentialSource {
         }
     }
 
-    /// The credential for a call that came with `headers`. The caller is verified here, whatever the tool does.
+    /// The credential for a call that came with `headers`. It verifies the caller, whether or not the tool uses it.
     pub async fn for_call(
         &self,
         headers: &Headers<'_>,
-        budget: &Arc<CallBudget>,
+        http: &Http,
     ) -> Result<CallCredential, Error> {
         match self {
             Self::Caller {
@@ -69,10 +65,10 @@ impl CredentialSource {
                 on_behalf_of,
             } => {
                 let caller = verifier
-                    .verify(&Principal::from_headers(headers)?, budget)
+                    .verify(&Principal::from_headers(headers)?, http)
                     .await?;
                 let credential =
-                    OnBehalfOfCredential::new(on_behalf_of.clone(), caller, budget.clone());
+                    OnBehalfOfCredential::new(on_behalf_of.clone(), caller, http.clone());
                 Ok(CallCredential::OnBehalfOf(credential))
             }
             Self::Developer(developer) => Ok(CallCredential::Developer(developer.clone())),
@@ -83,9 +79,9 @@ impl CredentialSource {
 /// The credential of one tool call.
 #[derive(Debug)]
 pub enum CallCredential {
-    /// Of the user who called.
+    /// The credential of the calling user.
     OnBehalfOf(OnBehalfOfCredential),
-    /// Of the developer.
+    /// The developer's credential.
     Developer(Arc<DeveloperCredential>),
 }
 
@@ -98,7 +94,7 @@ impl CallCredential {
         }
     }
 
-    /// Forgets the token for `scopes`: what it lacks, the next one may have.
+    /// Forgets the token for `scopes`: the next one may have a permission that it lacks.
     pub async fn forget(&self, scopes: &[&str]) {
         match self {
             Self::OnBehalfOf(credential) => credential.forget(scopes).await,
@@ -131,13 +127,13 @@ impl CallCredential {
         }
     }
 
-    /// How long `service` still wants to be left alone by this user.
+    /// How long this user must still wait before the app calls `service` for them.
     pub async fn remaining_wait(&self, service: &'static str) -> Option<Duration> {
         let (throttle, user) = self.throttle();
         throttle.remaining(user, service).await
     }
 
-    /// Notes that `service` wants to be left alone by this user for `wait`.
+    /// Notes that `service` has asked this user to wait.
     pub async fn note_wait(&self, service: &'static str, wait: Duration) {
         let (throttle, user) = self.throttle();
         throttle.note(user, service, wait).await;

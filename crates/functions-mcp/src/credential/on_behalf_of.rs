@@ -1,4 +1,5 @@
-//! The on-behalf-of exchange: the caller's token for a token that acts as the caller elsewhere.
+//! The on-behalf-of exchange: a caller's token is exchanged for a token with which the app calls another service as
+//! them.
 //!
 //! Source: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow>, with a managed
 //! identity's token as the client's assertion instead of a secret.
@@ -16,7 +17,7 @@ use azure_core::{
 };
 use openidconnect::url::form_urlencoded;
 use reqwest::{
-    Method, Request, StatusCode, Url,
+    Method, Request, StatusCode,
     header::{CONTENT_TYPE, HeaderValue},
 };
 use serde::{Deserialize, Deserializer};
@@ -28,20 +29,19 @@ use super::{
     client_assertion::ClientAssertion,
     entra_error::{ENTRA, EntraError},
     error::{Error, Kind},
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
     throttle::Throttle,
     user_assertion::{UserAssertion, UserKey},
 };
 use crate::{
-    http::{self, CallBudget, Reply},
-    settings::CallerIdentity,
+    endpoint::Origin,
+    http::{Http, Reply},
+    identity::CallerIdentity,
 };
 
 /// How many tokens are remembered; one user needs one for each set of scopes.
 const CAPACITY: u64 = 20_000;
-/// How long before its end a token is no longer served.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
-/// The claims parameter that says no more than that we handle claims challenges (`cp1`).
+/// The claims parameter that declares one client capability: the app handles claims challenges (`cp1`).
 ///
 /// Source: <https://learn.microsoft.com/entra/identity-platform/claims-challenge#client-capabilities>.
 const CAPABILITIES: &str = r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#;
@@ -55,25 +55,25 @@ pub struct OnBehalfOf {
     tokens: RefreshingCache<CacheKey, AccessToken>,
 }
 
-/// SHA-256 over all that a token depends on, so that the cache's keys hold no secret.
+/// A SHA-256 digest of everything that a token depends on, so that the cache's keys hold no secret.
 type CacheKey = [u8; 32];
 
 #[derive(Debug)]
 struct Exchange {
     client_id: String,
-    authority: Url,
+    authority: Origin,
     client_assertion: ClientAssertion,
     consent_link: Option<String>,
     throttle: Throttle,
 }
 
-/// A token to get: for whom and for what.
+/// A request for a token: the caller, the scope and the claims.
 #[derive(Clone, Debug)]
 struct TokenRequest {
     caller: Arc<UserAssertion>,
     /// Sorted and separated by blanks.
     scope: String,
-    /// The claims parameter: our capabilities, and what a challenge demands.
+    /// The claims parameter: the app's capabilities, and the claims of a challenge.
     claims: Cow<'static, str>,
 }
 
@@ -85,22 +85,17 @@ impl OnBehalfOf {
                 client_id: identity.client_id.clone(),
                 authority: identity.authority.clone(),
                 client_assertion: ClientAssertion::new(identity),
-                consent_link: identity.origin().as_deref().map(consent_link),
+                consent_link: identity.origin.as_ref().map(consent_link),
                 throttle: Throttle::new(),
             }),
             tokens: RefreshingCache::new(CAPACITY),
         }
     }
 
-    async fn token(
-        &self,
-        request: TokenRequest,
-        budget: &Arc<CallBudget>,
-    ) -> Result<AccessToken, Error> {
+    async fn token(&self, request: TokenRequest, http: &Http) -> Result<AccessToken, Error> {
         self.tokens
             .get(self.cache_key(&request), || {
-                let budget = budget.for_shared_fetch();
-                self.exchange.clone().run(request, budget)
+                self.exchange.clone().run(request, http.for_shared_fetch())
             })
             .await
     }
@@ -110,14 +105,14 @@ impl OnBehalfOf {
         &self,
         refused: &AccessToken,
         request: TokenRequest,
-        budget: &Arc<CallBudget>,
+        http: &Http,
     ) -> Result<AccessToken, Error> {
         self.tokens
             .forget_if(&self.cache_key(&request), |token| {
                 token.token == refused.token
             })
             .await;
-        self.token(request, budget).await
+        self.token(request, http).await
     }
 
     /// A token that meets `claims`, in place of `challenged`, which does not.
@@ -126,7 +121,7 @@ impl OnBehalfOf {
         request: TokenRequest,
         challenged: &AccessToken,
         claims: &str,
-        budget: &Arc<CallBudget>,
+        http: &Http,
     ) -> Result<AccessToken, Error> {
         let key = self.cache_key(&request);
         if let Some(token) = self.tokens.peek(&key).await
@@ -143,8 +138,7 @@ impl OnBehalfOf {
         self.tokens
             .forget_if(&claims_key, |token| token.token == challenged.token)
             .await;
-        let budget = budget.for_shared_fetch();
-        let exchange = self.exchange.clone().run(request, budget);
+        let exchange = self.exchange.clone().run(request, http.for_shared_fetch());
         let tokens = self.tokens.clone();
         // The challenged token stays until the new one is there: calls that begin meanwhile are challenged like this
         // one, and wait for the same exchange instead of starting another.
@@ -180,27 +174,27 @@ impl OnBehalfOf {
 }
 
 impl Exchange {
-    /// Exchanges, unless Entra ID has asked to be left alone: once, and when it refuses the app's proof, once more with
-    /// a new one.
+    /// Exchanges the token, unless Entra ID has asked this user to wait. When Entra ID refuses the client assertion, it
+    /// tries once more with a new one.
     async fn run(
         self: Arc<Self>,
         request: TokenRequest,
-        budget: Arc<CallBudget>,
-    ) -> Result<Perishable<AccessToken>, Error> {
+        http: Http,
+    ) -> Result<Expiring<AccessToken>, Error> {
         let user = &request.caller.user;
         if let Some(wait) = self.throttle.remaining(user, ENTRA).await {
             let kind = Kind::Unavailable {
                 service: ENTRA,
                 retry_after: Some(wait),
             };
-            return Err(Error::new(kind, "Entra ID: asked to be left alone"));
+            return Err(Error::new(kind, "Entra ID: has asked this user to wait"));
         }
-        let assertion = self.client_assertion.get(&budget).await?;
-        match self.post(&request, &assertion, &budget).await {
+        let assertion = self.client_assertion.get(&http).await?;
+        match self.post(&request, &assertion, &http).await {
             Err(error) if *error.kind() == Kind::FederatedCredential => {
                 self.client_assertion.forget(&assertion).await;
-                let assertion = self.client_assertion.get(&budget).await?;
-                self.post(&request, &assertion, &budget).await
+                let assertion = self.client_assertion.get(&http).await?;
+                self.post(&request, &assertion, &http).await
             }
             outcome => outcome,
         }
@@ -210,10 +204,9 @@ impl Exchange {
         &self,
         request: &TokenRequest,
         client_assertion: &Secret,
-        budget: &CallBudget,
-    ) -> Result<Perishable<AccessToken>, Error> {
-        let mut url = self.authority.clone();
-        url.set_path(&format!("{}/oauth2/v2.0/token", request.caller.tenant));
+        http: &Http,
+    ) -> Result<Expiring<AccessToken>, Error> {
+        let path = format!("{}/oauth2/v2.0/token", request.caller.tenant);
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
             .append_pair("client_id", &self.client_id)
@@ -227,28 +220,29 @@ impl Exchange {
             .append_pair("requested_token_use", "on_behalf_of")
             .append_pair("claims", &request.claims)
             .finish();
-        let mut post = Request::new(Method::POST, url);
+        let mut post = Request::new(Method::POST, self.authority.url(&path));
         post.headers_mut().insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         );
         *post.body_mut() = Some(form.into());
         let sent_at = SystemTime::now();
-        let reply = http::send(post, budget)
+        let reply = http
+            .send(post)
             .await
             .map_err(|error| Error::not_sent(ENTRA, error))?;
         if reply.status == StatusCode::OK {
-            token(&reply, sent_at)
+            read_token(&reply, sent_at)
         } else {
             if let Some(wait) = reply.throttled_for() {
                 let user = &request.caller.user;
                 self.throttle.note(user, ENTRA, wait).await;
             }
-            Err(self.refusal(&reply))
+            Err(self.read_refusal(&reply))
         }
     }
 
-    fn refusal(&self, reply: &Reply) -> Error {
+    fn read_refusal(&self, reply: &Reply) -> Error {
         let body = EntraError::parse(&reply.body);
         let kind = body.kind(
             reply.is_unavailable(),
@@ -259,7 +253,7 @@ impl Exchange {
     }
 }
 
-/// A success of the token endpoint.
+/// A successful answer of the token endpoint.
 #[derive(Deserialize)]
 struct TokenResponse {
     access_token: Secret,
@@ -283,11 +277,11 @@ fn optional_seconds<'de, D: Deserializer<'de>>(
         Value::String(digits) => digits.parse().ok(),
         _ => None,
     }
-    // A year, so that no answer can make the sum of times overflow.
+    // At most a year, so that no sum of times overflows.
     .map(|seconds| Duration::from_secs(seconds.min(365 * 24 * 3600))))
 }
 
-fn token(reply: &Reply, sent_at: SystemTime) -> Result<Perishable<AccessToken>, Error> {
+fn read_token(reply: &Reply, sent_at: SystemTime) -> Result<Expiring<AccessToken>, Error> {
     let response: TokenResponse = serde_json::from_slice(&reply.body).map_err(|_| {
         Error::new(
             Kind::Unavailable {
@@ -301,20 +295,17 @@ fn token(reply: &Reply, sent_at: SystemTime) -> Result<Perishable<AccessToken>, 
         )
     })?;
     let lifetime = response.expires_in;
-    let refresh_in = response
-        .refresh_in
-        .filter(|refresh_in| *refresh_in < lifetime);
-    Ok(Perishable {
-        value: AccessToken::new(
-            response.access_token,
-            OffsetDateTime::from(sent_at + lifetime),
-        ),
-        refresh_on: sent_at + refresh_in.unwrap_or(lifetime / 2),
-        expires_on: sent_at + lifetime.saturating_sub(EXPIRY_MARGIN),
-    })
+    let expires_on = OffsetDateTime::from(sent_at + lifetime);
+    let token = AccessToken::new(response.access_token, expires_on);
+    Ok(Expiring::token(
+        token,
+        sent_at,
+        lifetime,
+        response.refresh_in,
+    ))
 }
 
-/// The claims parameter that passes on what a challenge demands, besides our [`CAPABILITIES`].
+/// The claims parameter that passes on the claims of a challenge, beside the app's [`CAPABILITIES`].
 fn answer_to_challenge(challenge: &str) -> Result<String, Error> {
     let unreadable = || Error::interaction_required("an unreadable claims challenge");
     if challenge.len() > MAX_CLAIMS {
@@ -338,7 +329,7 @@ fn answer_to_challenge(challenge: &str) -> Result<String, Error> {
 pub struct OnBehalfOfCredential {
     on_behalf_of: Arc<OnBehalfOf>,
     caller: Arc<UserAssertion>,
-    budget: Arc<CallBudget>,
+    http: Http,
 }
 
 impl fmt::Debug for OnBehalfOfCredential {
@@ -350,23 +341,19 @@ impl fmt::Debug for OnBehalfOfCredential {
 }
 
 impl OnBehalfOfCredential {
-    /// A credential of `caller` that spends `budget`.
-    pub fn new(
-        on_behalf_of: Arc<OnBehalfOf>,
-        caller: UserAssertion,
-        budget: Arc<CallBudget>,
-    ) -> Self {
+    /// A credential of `caller` that sends its requests over `http`.
+    pub fn new(on_behalf_of: Arc<OnBehalfOf>, caller: UserAssertion, http: Http) -> Self {
         Self {
             on_behalf_of,
             caller: Arc::new(caller),
-            budget,
+            http,
         }
     }
 
     /// A token for `scopes`.
     pub async fn token(&self, scopes: &[&str]) -> Result<AccessToken, Error> {
         self.on_behalf_of
-            .token(self.request(scopes), &self.budget)
+            .token(self.request(scopes), &self.http)
             .await
     }
 
@@ -379,7 +366,7 @@ impl OnBehalfOfCredential {
     ) -> Result<AccessToken, Error> {
         let request = self.request(scopes);
         self.on_behalf_of
-            .token_with_claims(request, challenged, claims, &self.budget)
+            .token_with_claims(request, challenged, claims, &self.http)
             .await
     }
 
@@ -390,16 +377,16 @@ impl OnBehalfOfCredential {
         scopes: &[&str],
     ) -> Result<AccessToken, Error> {
         self.on_behalf_of
-            .token_in_place_of(refused, self.request(scopes), &self.budget)
+            .token_in_place_of(refused, self.request(scopes), &self.http)
             .await
     }
 
-    /// Which services want to be left alone by whom, and who the caller is there.
+    /// The waits that services ask for, and the key of this user among them.
     pub fn throttle(&self) -> (&Throttle, &UserKey) {
         (&self.on_behalf_of.exchange.throttle, &self.caller.user)
     }
 
-    /// Forgets the token for `scopes`: the next call exchanges anew.
+    /// Forgets the token for `scopes`, so that the next call gets a new one.
     pub async fn forget(&self, scopes: &[&str]) {
         self.on_behalf_of.forget(&self.request(scopes)).await;
     }
@@ -416,16 +403,18 @@ impl OnBehalfOfCredential {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn response(body: &str) -> Result<Perishable<AccessToken>, Error> {
+    fn response(body: &str) -> Result<Expiring<AccessToken>, Error> {
         let reply = Reply {
             status: StatusCode::OK,
             headers: reqwest::header::HeaderMap::new(),
             body: body.as_bytes().to_vec(),
         };
-        token(&reply, SystemTime::UNIX_EPOCH)
+        read_token(&reply, SystemTime::UNIX_EPOCH)
     }
 
     fn after_epoch(time: SystemTime) -> u64 {
@@ -441,12 +430,12 @@ mod tests {
                 r#"{{"access_token":"t","expires_in":{expires_in}}}"#
             ))
             .unwrap();
-            assert_eq!(after_epoch(token.refresh_on), 1800);
+            assert_eq!(after_epoch(token.refresh_on.unwrap()), 1800);
             assert_eq!(after_epoch(token.expires_on), 3300);
         }
         let token =
             response(r#"{"access_token":"t","expires_in":86400,"refresh_in":"43200"}"#).unwrap();
-        assert_eq!(after_epoch(token.refresh_on), 43200);
+        assert_eq!(after_epoch(token.refresh_on.unwrap()), 43200);
     }
 
     #[test]
@@ -487,71 +476,6 @@ mod tests {
                 answer_to_challenge(challenge).unwrap_err().class(),
                 "interaction_required"
             );
-        }
-    }
-}
-
-#[cfg(test)]
-mod properties {
-    use proptest::{collection::vec, prelude::*};
-    use reqwest::header::HeaderMap;
-
-    use super::*;
-
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-
-    fn read(body: Vec<u8>) -> Result<Perishable<AccessToken>, Error> {
-        let reply = Reply {
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
-            body,
-        };
-        token(&reply, SystemTime::now())
-    }
-
-    /// A number of seconds in any form in which JSON may have one, and some in which it may not.
-    fn seconds() -> impl Strategy<Value = Value> {
-        prop_oneof![
-            any::<u64>().prop_map(|seconds| json!(seconds)),
-            any::<u64>().prop_map(|seconds| json!(seconds.to_string())),
-            any::<i64>().prop_map(|seconds| json!(seconds)),
-            any::<f64>().prop_map(|seconds| json!(seconds)),
-            "\\PC{0,10}".prop_map(|text| json!(text)),
-            Just(Value::Null),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn a_token_response_of_any_bytes_is_survived(body in vec(any::<u8>(), 0..1000)) {
-            prop_assert!(read(body).is_err());
-        }
-
-        #[test]
-        fn a_token_is_renewed_before_it_expires_and_expires_within_a_year(
-            expires_in in seconds(),
-            refresh_in in seconds(),
-        ) {
-            let body = json!({ "access_token": "t", "expires_in": expires_in, "refresh_in": refresh_in });
-            if let Ok(token) = read(body.to_string().into_bytes()) {
-                let expires_on = SystemTime::from(token.value.expires_on);
-                prop_assert!(token.refresh_on <= expires_on && token.expires_on <= expires_on);
-                prop_assert!(expires_on <= SystemTime::now() + YEAR);
-            }
-        }
-
-        #[test]
-        fn a_claims_challenge_of_any_text_is_refused_or_asks_for_our_capabilities(
-            challenge in prop_oneof![
-                "\\PC{0,100}",
-                r#"[\[\]{}":,a-z0-9]{0,20}"#,
-                r#"[{]"access_token":[^}]{0,9}[}]{1,2}"#,
-            ],
-        ) {
-            if let Ok(claims) = answer_to_challenge(&challenge) {
-                let claims: Value = serde_json::from_str(&claims)?;
-                prop_assert_eq!(&claims["access_token"]["xms_cc"]["values"], &json!(["cp1"]));
-            }
         }
     }
 }

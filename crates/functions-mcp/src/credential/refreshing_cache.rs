@@ -1,7 +1,7 @@
-//! A bounded cache of things that expire, get renewed before they do, and are fetched once for all who wait.
+//! A bounded cache of values that expire, are renewed before they do, and are fetched once for all waiting calls.
 //!
 //! - Concurrent callers of one key share one fetch; a caller that goes away does not end it. So a fetch must not
-//!   spend what its caller has left: [`CallBudget::for_shared_fetch`](crate::http::CallBudget::for_shared_fetch).
+//!   spend what its caller has left: [`Http::for_shared_fetch`](crate::http::Http::for_shared_fetch).
 //! - Times are those of the wall clock: a value that expires while the machine sleeps is not served afterwards.
 //! - From `refresh_on` a value is renewed in the background while it is still served, also when renewing fails.
 //! - A refusal that [`Error::remembered_for`] names is remembered that long; other errors are not.
@@ -21,18 +21,48 @@ use moka::{Expiry, future::Cache, ops::compute::Op};
 
 use super::error::Error;
 
-/// How long a failed renewal keeps the next one away.
+/// How long before its end a token is no longer served; half of its life, if that is shorter.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
+/// The pause between a failed renewal and the next.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
 
 /// A value with the times at which it should be renewed and must no longer be served.
 #[derive(Clone, Debug)]
-pub struct Perishable<V> {
+pub struct Expiring<V> {
     /// The value.
     pub value: V,
-    /// When to renew it.
-    pub refresh_on: SystemTime,
+    /// When to renew it; `None` for never.
+    pub refresh_on: Option<SystemTime>,
     /// When it must no longer be served.
     pub expires_on: SystemTime,
+}
+
+impl<V> Expiring<V> {
+    /// A token that lives for `lifetime` from `issued_on`. It is renewed at half its life, or after `refresh_in`; and
+    /// it is not served in its last minutes, so that it does not expire on its way.
+    pub fn token(
+        value: V,
+        issued_on: SystemTime,
+        lifetime: Duration,
+        refresh_in: Option<Duration>,
+    ) -> Self {
+        let half = lifetime / 2;
+        let refresh_in = refresh_in.filter(|refresh_in| *refresh_in < lifetime);
+        Self {
+            value,
+            refresh_on: Some(issued_on + refresh_in.unwrap_or(half)),
+            expires_on: issued_on + (lifetime - EXPIRY_MARGIN.min(half)),
+        }
+    }
+
+    /// A value that is served until `end` and never renewed.
+    pub fn until(value: V, end: SystemTime) -> Self {
+        Self {
+            value,
+            refresh_on: None,
+            expires_on: end,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -44,11 +74,11 @@ struct Entry<V> {
 }
 
 impl<V> Entry<V> {
-    fn new(outcome: Result<Perishable<V>, Error>) -> Result<Arc<Self>, Error> {
+    fn new(outcome: Result<Expiring<V>, Error>) -> Result<Arc<Self>, Error> {
         let entry = match outcome {
             Ok(fetched) => Self {
                 outcome: Ok(fetched.value),
-                refresh_on: AtomicU64::new(epoch_seconds(fetched.refresh_on)),
+                refresh_on: AtomicU64::new(fetched.refresh_on.map_or(u64::MAX, epoch_seconds)),
                 expires_on: fetched.expires_on,
             },
             Err(error) => match error.remembered_for() {
@@ -67,7 +97,7 @@ impl<V> Entry<V> {
         SystemTime::now() < self.expires_on
     }
 
-    /// Whether the caller is the one to renew this entry.
+    /// Whether a renewal is due and no other caller has claimed it.
     fn claim_renewal(&self) -> bool {
         let now = epoch_seconds(SystemTime::now());
         let due = self.refresh_on.load(Ordering::Relaxed);
@@ -119,7 +149,7 @@ impl<K, V> Expiry<K, Arc<Entry<V>>> for EntryExpiry {
     }
 }
 
-/// See the module.
+/// A cache that renews its values before they expire.
 pub struct RefreshingCache<K, V> {
     entries: Cache<K, Arc<Entry<V>>>,
 }
@@ -155,7 +185,7 @@ where
     /// The value of `key`, from `fetch` when there is none.
     pub async fn get<F>(&self, key: K, fetch: impl FnOnce() -> F) -> Result<V, Error>
     where
-        F: Future<Output = Result<Perishable<V>, Error>> + Send + 'static,
+        F: Future<Output = Result<Expiring<V>, Error>> + Send + 'static,
     {
         if let Some(entry) = self
             .entries
@@ -182,7 +212,7 @@ where
     }
 
     /// Replaces the value of `key`.
-    pub async fn insert(&self, key: K, value: Perishable<V>) {
+    pub async fn insert(&self, key: K, value: Expiring<V>) {
         if let Ok(entry) = Entry::new(Ok(value)) {
             self.entries.insert(key, entry).await;
         }
@@ -211,7 +241,7 @@ where
 
     async fn fetch_once<F>(&self, key: K, fetch: F) -> Result<V, Error>
     where
-        F: Future<Output = Result<Perishable<V>, Error>> + Send + 'static,
+        F: Future<Output = Result<Expiring<V>, Error>> + Send + 'static,
     {
         let cache = self.clone();
         // The cache's own futures hold it several times over. Unboxed, it makes the task so large that the entries
@@ -235,7 +265,7 @@ where
 
     fn renew<F>(&self, key: K, fetch: F)
     where
-        F: Future<Output = Result<Perishable<V>, Error>> + Send + 'static,
+        F: Future<Output = Result<Expiring<V>, Error>> + Send + 'static,
     {
         let cache = self.clone();
         tokio::spawn(async move {
@@ -259,11 +289,11 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn fresh(value: u32) -> Perishable<u32> {
+    fn fresh(value: u32) -> Expiring<u32> {
         let now = SystemTime::now();
-        Perishable {
+        Expiring {
             value,
-            refresh_on: now + HOUR,
+            refresh_on: Some(now + HOUR),
             expires_on: now + 2 * HOUR,
         }
     }
@@ -281,8 +311,8 @@ mod tests {
         /// A fetch that takes a moment and then gives `outcome`.
         fn giving(
             &self,
-            outcome: Result<Perishable<u32>, Error>,
-        ) -> impl Future<Output = Result<Perishable<u32>, Error>> + Send + 'static {
+            outcome: Result<Expiring<u32>, Error>,
+        ) -> impl Future<Output = Result<Expiring<u32>, Error>> + Send + 'static {
             let fetches = self.fetches.clone();
             async move {
                 fetches.fetch_add(1, Ordering::SeqCst);
@@ -300,6 +330,50 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("it did not happen within five seconds");
+    }
+
+    #[test]
+    fn a_token_is_renewed_at_half_its_life_and_not_served_in_its_last_minutes() {
+        let issued_on = UNIX_EPOCH + HOUR;
+        let after = |time: SystemTime| time.duration_since(issued_on).unwrap().as_secs();
+        for (lifetime, refresh_in, refresh, end) in [
+            (3600, None, 1800, 3300),
+            (86_400, Some(43_200), 43_200, 86_100),
+            // No hint: it would come too late.
+            (3600, Some(3600), 1800, 3300),
+            // A short life ends at half of it.
+            (400, None, 200, 200),
+            (0, None, 0, 0),
+        ] {
+            let lifetime = Duration::from_secs(lifetime);
+            let refresh_in = refresh_in.map(Duration::from_secs);
+            let token = Expiring::token((), issued_on, lifetime, refresh_in);
+            assert_eq!(token.refresh_on.map(after), Some(refresh), "{lifetime:?}");
+            assert_eq!(after(token.expires_on), end, "{lifetime:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_value_that_is_not_to_be_renewed_is_served_to_its_end() {
+        let cache = RefreshingCache::new(10);
+        let end = SystemTime::now() + Duration::from_millis(1500);
+        cache.insert("key", Expiring::until(1, end)).await;
+        let fetches = Arc::new(AtomicU32::new(0));
+        while SystemTime::now() < end {
+            let fetches = fetches.clone();
+            let fetch = || async move {
+                fetches.fetch_add(1, Ordering::Relaxed);
+                Ok(fresh(2))
+            };
+            let before = SystemTime::now();
+            let value = cache.get("key", fetch).await.unwrap();
+            assert!(
+                value == 1 || SystemTime::now() >= end,
+                "at {before:?} of {end:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(fetches.load(Ordering::Relaxed) <= 1);
     }
 
     #[tokio::test]
@@ -332,8 +406,8 @@ mod tests {
     #[tokio::test]
     async fn a_value_due_for_renewal_is_served_and_renewed_once() {
         let (cache, source) = (RefreshingCache::new(10), Source::default());
-        let due = Perishable {
-            refresh_on: SystemTime::now(),
+        let due = Expiring {
+            refresh_on: Some(SystemTime::now()),
             ..fresh(1)
         };
         cache.insert("ada", due).await;
@@ -353,8 +427,8 @@ mod tests {
     #[tokio::test]
     async fn a_valid_value_outlives_a_failed_renewal() {
         let (cache, source) = (RefreshingCache::new(10), Source::default());
-        let due = Perishable {
-            refresh_on: SystemTime::now(),
+        let due = Expiring {
+            refresh_on: Some(SystemTime::now()),
             ..fresh(1)
         };
         cache.insert("ada", due).await;
@@ -367,7 +441,7 @@ mod tests {
     #[tokio::test]
     async fn an_expired_value_is_not_served() {
         let (cache, source) = (RefreshingCache::new(10), Source::default());
-        let expired = Perishable {
+        let expired = Expiring {
             expires_on: SystemTime::now(),
             ..fresh(1)
         };
@@ -385,7 +459,7 @@ mod tests {
     async fn a_value_that_expired_while_the_caches_clock_stood_still_is_not_served() {
         let entries = Cache::builder().max_capacity(10).build();
         let (cache, source) = (RefreshingCache { entries }, Source::default());
-        let expired = Perishable {
+        let expired = Expiring {
             expires_on: SystemTime::now() - HOUR,
             ..fresh(1)
         };

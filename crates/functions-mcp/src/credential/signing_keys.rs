@@ -1,7 +1,7 @@
 //! The keys with which tenants sign tokens, from OpenID Connect discovery.
 //!
-//! Each allowed tenant's are fetched once, renewed in the background and, when a token names a key that is not
-//! among them, fetched again, but not more often than every [`REFETCH_PAUSE`], whether that succeeds or not.
+//! The keys of each allowed tenant are fetched once and renewed in the background. When a token names a key that is not
+//! among them, they are fetched again, but at most once per [`REFETCH_PAUSE`], whether that succeeds or not.
 
 use std::{
     collections::HashMap,
@@ -20,11 +20,12 @@ use serde_json::{Map, Value};
 use super::{
     entra_error::ENTRA,
     error::Error,
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
 };
 use crate::{
-    http::{self, CallBudget, SendError},
-    settings::TenantId,
+    endpoint::Origin,
+    http::{Http, SendError},
+    identity::TenantId,
 };
 
 const REFRESH_AFTER: Duration = Duration::from_secs(12 * 3600);
@@ -37,13 +38,13 @@ pub const REFETCH_PAUSE: Duration = Duration::from_secs(10);
 pub struct SigningKeys {
     issuers: HashMap<TenantId, IssuerUrl>,
     keys: RefreshingCache<TenantId, Arc<CoreJsonWebKeySet>>,
-    /// What came of the last fetch because of an unknown key, for as long as it keeps the next one away.
+    /// The outcome of the last fetch for an unknown key, kept for [`REFETCH_PAUSE`].
     refetched: RefreshingCache<TenantId, Result<Arc<CoreJsonWebKeySet>, Error>>,
 }
 
 impl SigningKeys {
     /// The keys of `tenants` at `authority`.
-    pub fn new(authority: &Url, tenants: &[TenantId]) -> Self {
+    pub fn new(authority: &Origin, tenants: &[TenantId]) -> Self {
         let issuers = tenants.iter().map(|tenant| {
             let issuer = IssuerUrl::from_url(issuer_url(authority, tenant));
             (tenant.clone(), issuer)
@@ -65,7 +66,7 @@ impl SigningKeys {
         &self,
         tenant: &TenantId,
         key_id: &str,
-        budget: &Arc<CallBudget>,
+        http: &Http,
     ) -> Result<Arc<CoreJsonWebKeySet>, Error> {
         let issuer = self
             .issuers
@@ -75,14 +76,14 @@ impl SigningKeys {
             fetch(Arc::new(Discovery {
                 issuer: issuer.clone(),
                 tenant: tenant.clone(),
-                budget: budget.for_shared_fetch(),
+                http: http.for_shared_fetch(),
             }))
         };
         let keys = self.keys.get(tenant.clone(), fetch).await?;
         if has_key(&keys, key_id) {
             return Ok(keys);
         }
-        // Whoever waits here waits for the keys of its own tenant, for a key that nobody has seen yet.
+        // A call that waits here waits for its own tenant's keys.
         let refetch = || {
             let (keys, tenant, fetch) = (self.keys.clone(), tenant.clone(), fetch());
             async move {
@@ -90,13 +91,10 @@ impl SigningKeys {
                 if let Ok(fetched) = &outcome {
                     keys.insert(tenant, fetched.clone()).await;
                 }
-                let end = SystemTime::now() + REFETCH_PAUSE;
-                Ok(Perishable {
-                    value: outcome.map(|fetched| fetched.value),
-                    // Never: nobody may want those keys any more.
-                    refresh_on: end + REFETCH_PAUSE,
-                    expires_on: end,
-                })
+                Ok(Expiring::until(
+                    outcome.map(|fetched| fetched.value),
+                    SystemTime::now() + REFETCH_PAUSE,
+                ))
             }
         };
         self.refetched.get(tenant.clone(), refetch).await?
@@ -104,10 +102,8 @@ impl SigningKeys {
 }
 
 /// `{authority}/{tenant}/v2.0`, as it stands in tokens.
-fn issuer_url(authority: &Url, tenant: &TenantId) -> Url {
-    let mut url = authority.clone();
-    url.set_path(&format!("{tenant}/v2.0"));
-    url
+fn issuer_url(authority: &Origin, tenant: &TenantId) -> Url {
+    authority.url(&format!("{tenant}/v2.0"))
 }
 
 fn has_key(keys: &CoreJsonWebKeySet, key_id: &str) -> bool {
@@ -116,14 +112,14 @@ fn has_key(keys: &CoreJsonWebKeySet, key_id: &str) -> bool {
         .any(|key| key.key_id().is_some_and(|id| id.as_str() == key_id))
 }
 
-/// One look at what an issuer publishes.
+/// One fetch of an issuer's metadata and keys.
 struct Discovery {
     issuer: IssuerUrl,
     tenant: TenantId,
-    budget: Arc<CallBudget>,
+    http: Http,
 }
 
-async fn fetch(discovery: Arc<Discovery>) -> Result<Perishable<Arc<CoreJsonWebKeySet>>, Error> {
+async fn fetch(discovery: Arc<Discovery>) -> Result<Expiring<Arc<CoreJsonWebKeySet>>, Error> {
     let http_client = |request: HttpRequest| discovery.clone().send(request);
     let metadata = CoreProviderMetadata::discover_async(discovery.issuer.clone(), &http_client)
         .await
@@ -138,9 +134,9 @@ async fn fetch(discovery: Arc<Discovery>) -> Result<Perishable<Arc<CoreJsonWebKe
             }
         })?;
     let now = SystemTime::now();
-    Ok(Perishable {
+    Ok(Expiring {
         value: Arc::new(metadata.jwks().clone()),
-        refresh_on: now + REFRESH_AFTER,
+        refresh_on: Some(now + REFRESH_AFTER),
         expires_on: now + EXPIRE_AFTER,
     })
 }
@@ -148,7 +144,7 @@ async fn fetch(discovery: Arc<Discovery>) -> Result<Perishable<Arc<CoreJsonWebKe
 impl Discovery {
     async fn send(self: Arc<Self>, request: HttpRequest) -> Result<HttpResponse, SendError> {
         let request = Request::try_from(request).map_err(|_| SendError::Unreachable)?;
-        let reply = http::send(request, &self.budget).await?;
+        let reply = self.http.send(request).await?;
         let body = without_keys_of_others(reply.body, &self.issuer, &self.tenant);
         let mut response = HttpResponse::new(body);
         *response.status_mut() = reply.status;
@@ -157,7 +153,7 @@ impl Discovery {
     }
 }
 
-/// A JSON Web Key Set, read for what `openidconnect` leaves out.
+/// A JSON Web Key Set with the members that `openidconnect` does not read.
 #[derive(Deserialize, Serialize)]
 struct KeySet {
     keys: Vec<Map<String, Value>>,
@@ -179,7 +175,7 @@ fn without_keys_of_others(document: Vec<u8>, issuer: &IssuerUrl, tenant: &Tenant
     serde_json::to_vec(&set).unwrap_or(document)
 }
 
-/// What went wrong, without the body that came.
+/// Describes an error without the answer's body.
 fn describe(error: &DiscoveryError<SendError>) -> String {
     match error {
         DiscoveryError::Request(error) => error.to_string(),
@@ -201,6 +197,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::http::HttpClients;
 
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -282,8 +279,8 @@ mod tests {
         }
 
         async fn get(&self, key_id: &str, time: Duration) -> Result<bool, Error> {
-            let budget = Arc::new(CallBudget::new(time));
-            let keys = self.keys.get(&self.tenant, key_id, &budget).await?;
+            let http = HttpClients::lazy().for_call(time);
+            let keys = self.keys.get(&self.tenant, key_id, &http).await?;
             Ok(has_key(&keys, key_id))
         }
     }

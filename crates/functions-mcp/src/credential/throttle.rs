@@ -1,4 +1,5 @@
-//! Who was told by which service to come again later. Until then, the service is not asked for that user.
+//! The waits that services ask of users (`Retry-After`). Until a wait ends, the app does not call the service for that
+//! user.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -6,25 +7,25 @@ use std::{
 };
 
 use super::{
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
     user_assertion::UserKey,
 };
 
-/// How many are remembered.
+/// How many waits are remembered.
 const CAPACITY: u64 = 20_000;
-/// After this time a service is asked once more, however long it wants to be left alone.
+/// The longest wait that is kept: after it, the service is called once more.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// See the module.
+/// The waits of all users.
 #[derive(Debug)]
 pub struct Throttle {
     waits: RefreshingCache<(UserKey, &'static str), SystemTime>,
-    /// When the last wait ends, in seconds since the epoch: later, nobody need be looked up.
+    /// When the last wait ends, in seconds since the epoch: after that, there is nothing to look up.
     last_end: AtomicU64,
 }
 
 impl Throttle {
-    /// Nobody waits.
+    /// No user waits.
     pub fn new() -> Self {
         Self {
             waits: RefreshingCache::new(CAPACITY),
@@ -32,7 +33,7 @@ impl Throttle {
         }
     }
 
-    /// How long `service` still wants to be left alone by `user`, in seconds rounded up.
+    /// How long `user` must still wait for `service`, in seconds rounded up.
     pub async fn remaining(&self, user: &UserKey, service: &'static str) -> Option<Duration> {
         let last_end = self.last_end.load(Ordering::Relaxed);
         if last_end == 0 || UNIX_EPOCH + Duration::from_secs(last_end) < SystemTime::now() {
@@ -45,15 +46,12 @@ impl Throttle {
         ))
     }
 
-    /// Notes that `service` wants to be left alone by `user` for `wait`.
+    /// Notes that `service` has asked `user` to wait.
     pub async fn note(&self, user: &UserKey, service: &'static str, wait: Duration) {
         let end = SystemTime::now() + wait.min(LONGEST_WAIT);
-        let until = Perishable {
-            value: end,
-            refresh_on: end,
-            expires_on: end,
-        };
-        self.waits.insert((*user, service), until).await;
+        self.waits
+            .insert((*user, service), Expiring::until(end, end))
+            .await;
         let seconds = end.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.last_end.fetch_max(seconds + 1, Ordering::Relaxed);
     }

@@ -1,6 +1,6 @@
 //! The caller's token, verified: the user assertion of the on-behalf-of exchange.
 //!
-//! What can be refused without a request is refused first: form, algorithm, audience, issuer, tenant, times,
+//! Checks that need no request come first: form, algorithm, audience, issuer, tenant, times,
 //! user and scope. Then `openidconnect` checks the signature with the tenant's published keys, and issuer,
 //! audience and expiry once more. A token that passed is not verified again until it expires, or for an hour.
 //!
@@ -28,28 +28,28 @@ use sha2::{Digest, Sha256};
 use super::{
     app_service_auth::{Principal, TokenSource},
     error::{Error, Kind},
-    refreshing_cache::{Perishable, RefreshingCache},
+    refreshing_cache::{Expiring, RefreshingCache},
     signing_keys::SigningKeys,
 };
 use crate::{
-    failure::word,
-    http::CallBudget,
-    settings::{CallerIdentity, TenantId},
+    failure::sanitized,
+    http::Http,
+    identity::{CallerIdentity, TenantId},
 };
 
-/// The largest token that is read, in bytes: what Kestrel accepts as headers altogether.
+/// The largest token that is read, in bytes: Kestrel accepts no more in all headers together.
 const MAX_TOKEN: usize = 32 * 1024;
-/// How far clocks may differ.
+/// The most that clocks may differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// How long a verified token is remembered: its key may be withdrawn before it expires.
 const LONGEST_MEMORY: Duration = Duration::from_secs(3600);
 /// How many verified tokens are remembered.
 const CAPACITY: u64 = 20_000;
 
-/// SHA-256 of a token, which stands for it wherever the token itself is not needed.
+/// The SHA-256 digest that stands for a token wherever the token itself is not needed.
 pub type TokenDigest = [u8; 32];
 
-/// What stands for a user, whatever token they come with: a digest of the tenant and the user's id there.
+/// A user's key, the same for all their tokens: a digest of the tenant and the user's id in it.
 pub type UserKey = [u8; 16];
 
 /// A verified token of a user for this app.
@@ -60,7 +60,7 @@ pub struct UserAssertion {
     pub digest: TokenDigest,
     /// The tenant that issued it.
     pub tenant: TenantId,
-    /// Whose it is.
+    /// The key of its user.
     pub user: UserKey,
 }
 
@@ -77,28 +77,28 @@ impl fmt::Debug for UserAssertion {
 pub struct Verifier {
     checks: Arc<Checks>,
     accepts_id_tokens: bool,
-    /// By source too: what an id token need not have, an access token must.
+    /// The source is part of the key, since an id token need not have all claims of an access token.
     verified: RefreshingCache<(TokenSource, TokenDigest), Caller>,
 }
 
-/// Whom a verified token is for.
+/// The caller that a verified token names.
 #[derive(Clone, Debug)]
 struct Caller {
     tenant: TenantId,
     user: UserKey,
 }
 
-/// What a caller's token is held against.
+/// The requirements that a caller's token must meet.
 #[derive(Debug)]
 struct Checks {
     audiences: Vec<String>,
     scope: String,
-    /// Client ids; any client's if there is none.
+    /// Client ids; if it is empty, any client may call.
     allowed_clients: Vec<String>,
     keys: SigningKeys,
 }
 
-/// A token's claims, as far as they matter here.
+/// The claims of a token that are checked.
 #[derive(Clone, Debug, Deserialize)]
 struct Claims {
     aud: String,
@@ -122,7 +122,7 @@ struct JoseHeader {
     typ: Option<String>,
 }
 
-/// A token that is in form and says that it is for this app, and nothing more.
+/// A token that is well-formed and names this app as its audience. Nothing else of it has been checked.
 struct Unverified<'a> {
     token: &'a str,
     source: TokenSource,
@@ -148,7 +148,7 @@ impl Verifier {
     pub async fn verify(
         &self,
         principal: &Principal<'_>,
-        budget: &Arc<CallBudget>,
+        http: &Http,
     ) -> Result<UserAssertion, Error> {
         let mut refusal = None;
         for &(source, token) in &principal.tokens {
@@ -158,8 +158,8 @@ impl Verifier {
             let digest: TokenDigest = Sha256::digest(token).into();
             let caller = match self.verified.peek(&(source, digest)).await {
                 Some(caller) => caller,
-                None => match self.checks.read(source, token) {
-                    Ok(unverified) => self.check(unverified, digest, budget).await?,
+                None => match self.checks.parse(source, token) {
+                    Ok(unverified) => self.verify_once(unverified, digest, http).await?,
                     Err(error) => {
                         refusal.get_or_insert(error);
                         continue;
@@ -180,43 +180,41 @@ impl Verifier {
         Err(refusal.unwrap_or_else(id_token_only))
     }
 
-    async fn check(
+    async fn verify_once(
         &self,
         unverified: Unverified<'_>,
         digest: TokenDigest,
-        budget: &Arc<CallBudget>,
+        http: &Http,
     ) -> Result<Caller, Error> {
-        let tenant = self.checks.claims(&unverified)?;
-        let key_id = jose_header(unverified.token)?.kid;
+        let tenant = self.checks.check_claims(&unverified)?;
+        let key_id = read_jose_header(unverified.token)?.kid;
         let checks = self.checks.clone();
         let token = Secret::new(unverified.token.to_owned());
         let claims = unverified.claims;
-        let budget = budget.clone();
+        let http = http.clone();
         self.verified
             .get((unverified.source, digest), || async move {
-                let keys = checks.keys.get(&tenant, &key_id, &budget).await?;
+                let keys = checks.keys.get(&tenant, &key_id, &http).await?;
                 verify_signature(token.secret(), &claims, &keys)?;
-                let expires_on = remembered_until(claims.exp, SystemTime::now());
-                Ok(Perishable {
-                    value: Caller {
-                        user: user_key(&claims),
-                        tenant,
-                    },
-                    refresh_on: expires_on,
-                    expires_on,
-                })
+                let caller = Caller {
+                    user: user_key(&claims),
+                    tenant,
+                };
+                let end = remembered_until(claims.exp, SystemTime::now());
+                Ok(Expiring::until(caller, end))
             })
             .await
     }
 }
 
 impl Checks {
-    /// Reads a token's claims without believing them; an error when it is not for this app.
-    fn read<'a>(&self, source: TokenSource, token: &'a str) -> Result<Unverified<'a>, Error> {
+    /// Reads a token's claims, which are not verified yet. It is an error when the audience is not this app.
+    fn parse<'a>(&self, source: TokenSource, token: &'a str) -> Result<Unverified<'a>, Error> {
         if token.len() > MAX_TOKEN {
             return Err(refused("the token is too large"));
         }
-        let claims: Claims = part(token, 1).ok_or_else(|| refused("the token is not a JWT"))?;
+        let claims: Claims =
+            decode_part(token, 1).ok_or_else(|| refused("the token is not a JWT"))?;
         if !self.audiences.contains(&claims.aud) {
             return Err(Error::new(
                 Kind::WrongAudience,
@@ -230,8 +228,8 @@ impl Checks {
         })
     }
 
-    /// Checks everything but the signature; gives the token's tenant.
-    fn claims(
+    /// Checks everything but the signature, and returns the token's tenant.
+    fn check_claims(
         &self,
         Unverified {
             token,
@@ -239,7 +237,7 @@ impl Checks {
             claims,
         }: &Unverified<'_>,
     ) -> Result<TenantId, Error> {
-        let header = jose_header(token)?;
+        let header = read_jose_header(token)?;
         if header.alg != "RS256" {
             return Err(refused("the token's algorithm is not RS256"));
         }
@@ -271,14 +269,14 @@ impl Checks {
         if Duration::from_secs(claims.nbf) > now + CLOCK_SKEW {
             return Err(refused("the token is not valid yet"));
         }
-        self.user(*source, claims)?;
-        self.client(*source, claims)?;
+        self.check_user(*source, claims)?;
+        self.check_client(*source, claims)?;
         Ok(tenant)
     }
 
-    /// The client that got the token: `azp` in tokens of version 2, `appid` before. An id token is for the client
-    /// itself.
-    fn client(&self, source: TokenSource, claims: &Claims) -> Result<(), Error> {
+    /// Checks the client that requested the token: `azp` in tokens of version 2, `appid` before. An id token names its
+    /// client as the audience.
+    fn check_client(&self, source: TokenSource, claims: &Claims) -> Result<(), Error> {
         let itself = (source == TokenSource::IdToken).then_some(&claims.aud);
         let client = claims.azp.as_ref().or(claims.appid.as_ref()).or(itself);
         let is_allowed = |client: &String| {
@@ -288,15 +286,15 @@ impl Checks {
         if self.allowed_clients.is_empty() || client.is_some_and(is_allowed) {
             return Ok(());
         }
-        let client = client.map(|client| word(client)).unwrap_or_default();
+        let client = client.map(|client| sanitized(client)).unwrap_or_default();
         Err(Error::new(
             Kind::ClientNotAllowed,
             format!("client {client}"),
         ))
     }
 
-    /// A user's access token has a scope. An id token has none, and no client but this app either.
-    fn user(&self, source: TokenSource, claims: &Claims) -> Result<(), Error> {
+    /// Checks that the token is a user's. A user's access token has a scope; an id token has none, and names no client.
+    fn check_user(&self, source: TokenSource, claims: &Claims) -> Result<(), Error> {
         if claims.idtyp.as_deref() == Some("app") {
             return Err(Error::new(Kind::AppOnlyCaller, "the token's idtyp is app"));
         }
@@ -314,7 +312,7 @@ impl Checks {
     }
 }
 
-/// Claims of Entra ID beyond those of OpenID Connect; none of them is read from here.
+/// Entra ID's own claims, beyond those of OpenID Connect: none is read by `openidconnect`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct NoAdditionalClaims {}
 
@@ -338,7 +336,7 @@ fn verify_signature(token: &str, claims: &Claims, keys: &CoreJsonWebKeySet) -> R
             .set_allowed_algs([CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256])
             .allow_all_jose_types()
             .set_time_fn(|| (SystemTime::now() - CLOCK_SKEW).into());
-    // An access token answers no sign-in request of ours, so there is no nonce to compare.
+    // An access token does not answer a sign-in request of this app, so there is no nonce to compare.
     let no_nonce = |_: Option<&Nonce>| Ok(());
     jwt.claims(&verifier, no_nonce)
         .map_err(|error| match error {
@@ -371,12 +369,13 @@ fn remembered_until(exp: u64, now: SystemTime) -> SystemTime {
     expiry.map_or(longest, |expiry| expiry.min(longest))
 }
 
-fn jose_header(token: &str) -> Result<JoseHeader, Error> {
-    part(token, 0).ok_or_else(|| refused("the token's header lacks an algorithm or a key id"))
+fn read_jose_header(token: &str) -> Result<JoseHeader, Error> {
+    decode_part(token, 0)
+        .ok_or_else(|| refused("the token's header lacks an algorithm or a key id"))
 }
 
 /// Decodes one of the three parts of a JWT.
-fn part<T: for<'de> Deserialize<'de>>(token: &str, index: usize) -> Option<T> {
+fn decode_part<T: for<'de> Deserialize<'de>>(token: &str, index: usize) -> Option<T> {
     let mut parts = token.split('.');
     let part = parts.clone().nth(index)?;
     if parts.by_ref().count() != 3 {
@@ -392,7 +391,10 @@ fn refused(detail: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Identity, Settings, names};
+    use crate::{
+        identity::Identity,
+        settings::{Settings, names},
+    };
 
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -430,8 +432,8 @@ mod tests {
         let header = serde_json::json!({ "alg": "RS256", "kid": "k" });
         let token = format!("{}.{}.", part(header), part(claims));
         let outcome = checks
-            .read(source, &token)
-            .and_then(|token| checks.claims(&token));
+            .parse(source, &token)
+            .and_then(|token| checks.check_claims(&token));
         outcome.err().map(|error| error.kind().clone())
     }
 

@@ -1,7 +1,7 @@
-//! The bodies of calls: each is read to its end, and all together take a bounded amount of memory.
+//! The bodies of calls: each is read to its end, and all of them together take a bounded amount of memory.
 //!
-//! Ordinary bodies never wait. Larger ones reserve what reading and decoding takes; when too much is reserved, they
-//! wait, unread, until another call is done with its own.
+//! Ordinary bodies never wait. Larger ones reserve the memory that reading and decoding takes; when too much is
+//! reserved, they wait, unread, until another call releases its own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,32 +17,32 @@ use crate::failure::Failure;
 /// The largest body that is read, in bytes. The host repeats arguments and headers up to four times in it.
 pub const MAX_BODY: usize = 16 * MIB;
 
-/// What large bodies may take together, in bytes.
+/// The memory that all large bodies together may take, in bytes.
 const MEMORY: usize = 96 * MIB;
-/// The largest body that reserves nothing, in bytes. The host lets in 32 KiB of headers, which it repeats.
+/// The largest body that reserves nothing, in bytes. The host accepts 32 KiB of headers, and repeats them.
 const ORDINARY: usize = 256 * KIB;
-/// Reading and decoding a body takes up to so many times its size: the body, the string in it or the string in that,
-/// and the buffer of the reader, which grows by doubling.
+/// The memory that reading and decoding a body takes, in multiples of its size: the body, the string in it or the
+/// string in that, and the reader's buffer, which grows by doubling.
 const DECODING: usize = 4;
-/// A decoded call takes up to so many times the size of its JSON text: the text, and what the tool makes of it.
+/// The memory that a decoded call takes, in multiples of its JSON text: the text, and the tool's arguments.
 const CALLING: usize = 3;
 
 const MIB: usize = 1024 * KIB;
 const KIB: usize = 1024;
 
-/// Reads bodies within the bounds.
+/// Reads bodies within the bounds on memory.
 #[derive(Debug)]
 pub struct CallBodies {
-    /// A permit for each KiB.
+    /// One permit per KiB.
     memory: Arc<Semaphore>,
 }
 
-/// Memory that is set apart for a call until this is dropped.
+/// Memory that is reserved for a call until this is dropped.
 #[derive(Debug)]
 pub struct Reservation(Option<OwnedSemaphorePermit>);
 
 impl CallBodies {
-    /// Nothing reserved.
+    /// Bounds with nothing reserved.
     pub fn new() -> Self {
         Self {
             memory: Arc::new(Semaphore::new(MEMORY / KIB)),
@@ -51,7 +51,7 @@ impl CallBodies {
 
     /// Reads a body of `length` bytes, or of unknown length. It waits for memory no longer than `patience`.
     ///
-    /// A body that is refused is read as well, and thrown away: the host sends all of it before it looks for an answer.
+    /// A refused body is read to its end too, and discarded: the host sends all of it before it reads the answer.
     pub async fn read(
         &self,
         mut payload: Payload,
@@ -100,7 +100,7 @@ impl CallBodies {
             return Err(too_large());
         }
         let memory = self.memory.clone();
-        let permit = memory.acquire_many_owned(kib(length * DECODING));
+        let permit = memory.acquire_many_owned(to_kib(length * DECODING));
         match tokio::time::timeout(patience, permit).await {
             Ok(Ok(permit)) => Ok(Reservation(Some(permit))),
             _ => Err(busy()),
@@ -109,20 +109,20 @@ impl CallBodies {
 }
 
 impl Reservation {
-    /// Gives back what a call with `length` bytes of decoded JSON does not need.
+    /// Releases the memory that a call with `length` bytes of decoded JSON does not need.
     pub fn shrink_to_decoded(&mut self, length: usize) {
         self.shrink(length * CALLING);
     }
 
     fn shrink(&mut self, bytes: usize) {
         if let Some(permit) = &mut self.0 {
-            let excess = permit.num_permits().saturating_sub(kib(bytes) as usize);
+            let excess = permit.num_permits().saturating_sub(to_kib(bytes) as usize);
             drop(permit.split(excess));
         }
     }
 }
 
-fn kib(bytes: usize) -> u32 {
+fn to_kib(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX)
 }
 

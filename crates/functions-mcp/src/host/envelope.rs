@@ -1,4 +1,4 @@
-//! The envelope in which the Functions host hands over an invocation and takes its answer.
+//! The envelopes of an invocation by the Functions host and of its answer.
 //!
 //! Source: <https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers#request-payload>.
 
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 /// `Metadata`.
 pub const TRIGGER_BINDING: &str = "mcpTrigger";
 
-/// How often the trigger's value may be encoded as a JSON string: once by the extension, once by the host.
+/// The most times that the trigger's value is encoded as a JSON string: once by the extension, once by the host.
 const MAX_ENCODINGS: usize = 2;
 
 /// The answer to an invocation.
@@ -81,7 +81,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// The trigger's value: JSON text, out of all strings around it. Without `Debug`: it holds tokens.
+/// The trigger's value: JSON text, decoded from the strings around it. It has no `Debug`, since it holds tokens.
 pub struct TriggerValue(String);
 
 impl TriggerValue {
@@ -89,12 +89,12 @@ impl TriggerValue {
     ///
     /// It stands under [`TRIGGER_BINDING`], or under any name when it is the only one.
     pub fn from_body(body: impl AsRef<[u8]>) -> Result<Self, EnvelopeError> {
-        let mut json = out_of_string(value(body.as_ref())?.get())?;
-        // Calls may be large: not more copies than needed at a time.
+        let mut json = decode_string(trigger_value(body.as_ref())?.get())?;
+        // Calls may be large: there should be no more copies than needed at a time.
         drop(body);
         for _ in 1..MAX_ENCODINGS {
             if is_string(&json) {
-                json = out_of_string(&json)?;
+                json = decode_string(&json)?;
             }
         }
         Ok(Self(json))
@@ -115,8 +115,8 @@ fn is_string(json: &str) -> bool {
     json.trim_start().starts_with('"')
 }
 
-/// The text within a JSON string; anything else as it is.
-fn out_of_string(json: &str) -> Result<String, EnvelopeError> {
+/// The text in a JSON string; other JSON stays as it is.
+fn decode_string(json: &str) -> Result<String, EnvelopeError> {
     if is_string(json) {
         serde_json::from_str(json).map_err(EnvelopeError::payload)
     } else {
@@ -125,8 +125,8 @@ fn out_of_string(json: &str) -> Result<String, EnvelopeError> {
 }
 
 /// The trigger's value in the body.
-fn value(body: &[u8]) -> Result<&RawValue, EnvelopeError> {
-    let data = data(body)?;
+fn trigger_value(body: &[u8]) -> Result<&RawValue, EnvelopeError> {
+    let data = read_data(body)?;
     let only_value = || match data.len() {
         1 => data.values().next(),
         _ => None,
@@ -142,8 +142,8 @@ type Data<'a> = HashMap<String, &'a RawValue>;
 
 /// Reads a body up to the end of its first `Data`.
 ///
-/// The rest goes unread and unchecked: `Metadata`, the same again with types lost.
-fn data(body: &[u8]) -> Result<Data<'_>, EnvelopeError> {
+/// The rest is not read: `Metadata` repeats the same without its types.
+fn read_data(body: &[u8]) -> Result<Data<'_>, EnvelopeError> {
     struct DataVisitor<'d, 'a>(&'d mut Option<Data<'a>>);
 
     impl<'a> Visitor<'a> for DataVisitor<'_, 'a> {
@@ -169,7 +169,7 @@ fn data(body: &[u8]) -> Result<Data<'_>, EnvelopeError> {
     let outcome =
         serde_json::Deserializer::from_slice(body).deserialize_map(DataVisitor(&mut data));
     match (data, outcome) {
-        // With `Data` at hand, what follows does not matter, nor what the reader says of it.
+        // Once `Data` is read, the rest does not matter, nor do errors in it.
         (Some(data), _) => Ok(data),
         (None, Err(error)) => Err(EnvelopeError::Envelope(error.into())),
         (None, Ok(())) => Err(EnvelopeError::NoTrigger),

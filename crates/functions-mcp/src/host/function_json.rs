@@ -1,4 +1,4 @@
-//! `function.json`, by which the Functions host learns of a tool.
+//! `function.json`, which tells the Functions host about a tool.
 //!
 //! Source: <https://learn.microsoft.com/azure/azure-functions/functions-bindings-mcp-tool-trigger>; the schemas
 //! are JSON inside strings because the host takes the properties of a binding as scalars.
@@ -27,20 +27,25 @@ struct Binding<'a> {
     output_schema: String,
 }
 
-/// The text of `<tool>/function.json`.
-pub fn function_json(tool: &ToolDefinition) -> serde_json::Result<String> {
-    let json = FunctionJson {
-        bindings: [Binding {
-            r#type: "mcpToolTrigger",
-            direction: "in",
-            name: TRIGGER_BINDING,
-            tool_name: tool.name,
-            description: tool.description,
-            use_result_schema: true,
-            use_worker_input_schema: true,
-            input_schema: serde_json::to_string(&tool.input_schema)?,
-            output_schema: serde_json::to_string(&tool.output_schema)?,
-        }],
-    };
-    Ok(serde_json::to_string_pretty(&json)? + "\n")
+impl ToolDefinition {
+    /// The text of the tool's `function.json`.
+    ///
+    /// # Errors
+    /// When a schema cannot be written as JSON. Schemas of `schemars` can.
+    pub fn function_json(&self) -> serde_json::Result<String> {
+        let json = FunctionJson {
+            bindings: [Binding {
+                r#type: "mcpToolTrigger",
+                direction: "in",
+                name: TRIGGER_BINDING,
+                tool_name: self.name,
+                description: self.description,
+                use_result_schema: true,
+                use_worker_input_schema: true,
+                input_schema: serde_json::to_string(&self.input_schema)?,
+                output_schema: serde_json::to_string(&self.output_schema)?,
+            }],
+        };
+        Ok(serde_json::to_string_pretty(&json)? + "\n")
+    }
 }

@@ -1,4 +1,4 @@
-//! The Functions host: what it sends, what it takes, and what it must not be sent by others.
+//! The protocol between the Functions host and this program, and the protection of the port that they share.
 
 pub mod call_bodies;
 pub mod envelope;

@@ -1,8 +1,8 @@
 //! The handler's port is for the Functions host alone.
 //!
-//! Any program of this machine reaches it, and so does every web page in a browser here: by a form or a `fetch` that
-//! needs no permission, or by a name of the page's own that it has pointed at this machine (DNS rebinding). None of
-//! these can send exactly what the host sends.
+//! Any program on this machine can reach it, and so can web pages in its browsers: with a form or a `fetch` that needs
+//! no preflight, or under a name of their own that resolves to this machine (DNS rebinding). A web page cannot send
+//! exactly what the host sends.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,12 +10,12 @@ use actix_web::{
     http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, ORIGIN},
 };
 
-use crate::failure::word;
+use crate::failure::sanitized;
 
-/// Browsers send it with every request, and no page can forge it.
+/// A header that browsers send with every request, and that a page cannot set.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether a request may be the host's: it names this server as the host does, and no browser sent it.
+/// Whether a request may be the host's: its `Host` is the one that the host sends, and it does not come from a browser.
 pub fn is_from_the_host(port: u16) -> impl Fn(&GuardContext<'_>) -> bool {
     let this_server = format!("127.0.0.1:{port}");
     move |context| {
@@ -28,7 +28,7 @@ pub fn is_from_the_host(port: u16) -> impl Fn(&GuardContext<'_>) -> bool {
     }
 }
 
-/// Whether the body is JSON, which no form and no `fetch` without permission can say.
+/// Whether the content type is JSON, which a form or a `fetch` without preflight cannot send.
 pub fn is_json(context: &GuardContext<'_>) -> bool {
     let content_type = context.head().headers.get(CONTENT_TYPE);
     let media_type = content_type
@@ -62,5 +62,5 @@ fn refused(request: &HttpRequest) {
 }
 
 fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    Some(word(headers.get(name)?.to_str().unwrap_or_default()))
+    Some(sanitized(headers.get(name)?.to_str().unwrap_or_default()))
 }

@@ -1,10 +1,12 @@
-//! A tool's result in the only form of the extension that keeps `isError` and structured content.
+//! A tool's result, in the one form of the MCP extension that keeps `isError` and structured content.
 //!
 //! With `useResultSchema` the extension expects a JSON *string* that names a type and holds the content as a
 //! JSON string again. Its type `call_tool_result` carries a whole
 //! [`CallToolResult`](https://modelcontextprotocol.io/specification/2025-06-18/server/tools#tool-result).
 
 use serde::Serialize;
+
+use crate::tool::Answer;
 
 /// An MCP `CallToolResult` with one block of text.
 #[derive(Debug, Serialize)]
@@ -29,14 +31,14 @@ struct ResultEnvelope {
 }
 
 impl CallToolResult {
-    /// A success: `text` for people and models, `structured_content` for programs.
-    pub fn success(text: String, structured_content: serde_json::Value) -> Self {
+    /// A success.
+    pub fn success(answer: Answer) -> Self {
         Self {
             content: [TextContent {
                 r#type: "text",
-                text,
+                text: answer.text,
             }],
-            structured_content: Some(structured_content),
+            structured_content: Some(answer.structured_content),
             is_error: false,
         }
     }

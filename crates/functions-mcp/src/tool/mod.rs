@@ -1,6 +1,10 @@
 //! What a tool is, and the registry of this app's tools.
 
+mod schema;
+
 use std::{
+    any::type_name,
+    collections::BTreeSet,
     fmt::{self, Write},
     sync::Arc,
 };
@@ -10,12 +14,9 @@ use futures_util::future::{BoxFuture, FutureExt};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-mod schema;
+use crate::{credential::CallCredential, failure::Failure, graph::Graph};
 
-use crate::host::{invocation::Arguments, result::CallToolResult};
-use crate::{credential::CallCredential, failure::Failure, graph::GraphClient};
-
-/// How much is told of what is wrong with arguments, in characters.
+/// The longest description of wrong arguments, in characters.
 const MAX_PROBLEM: usize = 500;
 
 /// An MCP tool that acts as the signed-in user.
@@ -39,9 +40,9 @@ pub trait Tool: Send + Sync + 'static {
         context: &ToolContext,
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 
-    /// The text of a result, for people and models: `output` as JSON, unless a tool has better words.
+    /// The text of a result, for people and models. By default, it is `output` as JSON.
     fn text(&self, output: &Self::Output) -> String {
-        // Output that cannot be JSON has ended the call before.
+        // A call whose output cannot be JSON has failed before.
         schema::json_of(output).map_or_else(|_| String::new(), |json| json.to_string())
     }
 }
@@ -50,7 +51,7 @@ pub trait Tool: Send + Sync + 'static {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct NoArguments {}
 
-/// What a tool knows about the call that it carries out.
+/// The call that a tool carries out: its ids, and the services that the tool may call as the user.
 #[derive(Debug)]
 pub struct ToolContext {
     /// The id under which the Functions host logs this invocation.
@@ -60,7 +61,7 @@ pub struct ToolContext {
     /// The identity that the tool acts as.
     pub(crate) credential: Arc<CallCredential>,
     /// Microsoft Graph with that credential.
-    pub(crate) graph: GraphClient,
+    pub(crate) graph: Graph,
 }
 
 impl ToolContext {
@@ -70,12 +71,12 @@ impl ToolContext {
     }
 
     /// Microsoft Graph as the signed-in user.
-    pub fn graph(&self) -> &GraphClient {
+    pub fn graph(&self) -> &Graph {
         &self.graph
     }
 }
 
-/// What a tool looks like from outside.
+/// A tool as the Functions host and MCP clients see it.
 #[derive(Debug)]
 pub struct ToolDefinition {
     /// The tool's name.
@@ -88,17 +89,27 @@ pub struct ToolDefinition {
     pub output_schema: Schema,
 }
 
+/// What a tool answers to a call.
+#[derive(Debug)]
+pub struct Answer {
+    /// For people and models.
+    pub text: String,
+    /// For programs: an object.
+    pub structured_content: serde_json::Value,
+}
+
 /// A tool whose types are hidden, so that different ones fit into one registry.
 pub(crate) trait AnyTool: Send + Sync {
     fn definition(&self) -> ToolDefinition;
 
     fn name(&self) -> &'static str;
 
+    /// Carries out one call; `arguments` is JSON text.
     fn call<'a>(
         &'a self,
-        arguments: Option<Arguments<'a>>,
+        arguments: &'a str,
         context: &'a ToolContext,
-    ) -> BoxFuture<'a, Result<CallToolResult, Failure>>;
+    ) -> BoxFuture<'a, Result<Answer, Failure>>;
 }
 
 impl<T: Tool> AnyTool for T {
@@ -117,22 +128,25 @@ impl<T: Tool> AnyTool for T {
 
     fn call<'a>(
         &'a self,
-        arguments: Option<Arguments<'a>>,
+        arguments: &'a str,
         context: &'a ToolContext,
-    ) -> BoxFuture<'a, Result<CallToolResult, Failure>> {
+    ) -> BoxFuture<'a, Result<Answer, Failure>> {
         async move {
-            let arguments = serde_json::from_str(arguments.map_or("{}", Arguments::json))
+            let arguments = serde_json::from_str(arguments)
                 .map_err(|error| invalid_arguments(T::NAME, &error))?;
             let output = Tool::call(self, arguments, context).await?;
-            let structured = schema::json_of(&output).map_err(|error| unserializable(&error))?;
-            Ok(CallToolResult::success(self.text(&output), structured))
+            Ok(Answer {
+                structured_content: schema::json_of(&output)
+                    .map_err(|error| unserializable(&error))?,
+                text: self.text(&output),
+            })
         }
         .boxed()
     }
 }
 
-/// The first [`MAX_PROBLEM`] characters of a message: some quote the argument at fault, which may be megabytes.
-fn beginning(message: &dyn fmt::Display) -> String {
+/// The first [`MAX_PROBLEM`] characters of `message`, which may quote an argument of megabytes.
+fn truncated(message: &dyn fmt::Display) -> String {
     struct Beginning(String);
 
     impl fmt::Write for Beginning {
@@ -144,13 +158,13 @@ fn beginning(message: &dyn fmt::Display) -> String {
     }
 
     let mut beginning = Beginning(String::new());
-    // It fails when there is enough.
+    // It fails when the limit is reached.
     let _ = write!(beginning, "{message}");
     beginning.0
 }
 
 fn invalid_arguments(tool: &str, error: &serde_json::Error) -> Failure {
-    let problem = beginning(error);
+    let problem = truncated(error);
     let message = format!("The arguments of {tool} do not fit its schema: {problem}.");
     Failure::user("invalid_arguments", message)
 }
@@ -165,6 +179,7 @@ fn unserializable(error: &serde_json::Error) -> Failure {
 #[derive(Default)]
 pub struct Registry {
     tools: Vec<Box<dyn AnyTool>>,
+    crates: BTreeSet<&'static str>,
 }
 
 impl Registry {
@@ -176,12 +191,20 @@ impl Registry {
     /// Adds a tool.
     pub fn with<T: Tool>(mut self, tool: T) -> Self {
         self.tools.push(Box::new(tool));
+        self.crates.extend(type_name::<T>().split("::").next());
         self
     }
 
-    /// What the tools look like from outside.
+    /// The tools as the Functions host and MCP clients see them.
     pub fn definitions(&self) -> Vec<ToolDefinition> {
         self.tools.iter().map(|tool| tool.definition()).collect()
+    }
+
+    /// The crates that the tools are written in.
+    ///
+    /// They are the first part of the names of the tools' types, whose form Rust does not guarantee ([`type_name`]).
+    pub(crate) fn crates(&self) -> impl Iterator<Item = &'static str> {
+        self.crates.iter().copied()
     }
 
     /// The tool of that name.

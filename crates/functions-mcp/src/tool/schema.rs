@@ -1,7 +1,7 @@
 //! The schemas of a tool, and the JSON of its output as its schema has it: without null.
 //!
-//! An optional member is one that may be missing. Models leave an optional argument out, and some of them reject a
-//! list of types; programs that read a result ask whether a member is there, and not in two ways.
+//! An optional member is one that may be missing. Models leave an optional argument out, and some clients reject a
+//! list of types; a program that reads a result need only check whether a member is there.
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde::Serialize;
@@ -45,7 +45,7 @@ fn object_schema<T: JsonSchema>(settings: SchemaSettings) -> Schema {
         settings.meta_schema = None;
     });
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
-    // The names and comments of Rust types mean nothing to a model; those of their fields do.
+    // The names and comments of Rust types mean nothing to a model; the comments of fields do.
     schema.remove("title");
     schema.remove("description");
     for (keyword, empty) in [("properties", json!({})), ("required", json!([]))] {
@@ -76,7 +76,7 @@ fn leave_out_null(schema: &mut Schema) {
     }
 }
 
-/// Makes a member that may be null one that may be missing.
+/// Turns members that may be null into members that may be missing.
 fn make_nullable_members_optional(schema: &mut Schema) {
     let mut nullable = Vec::new();
     let Some(Value::Object(properties)) = schema.get_mut("properties") else {
@@ -95,7 +95,7 @@ fn make_nullable_members_optional(schema: &mut Schema) {
     }
 }
 
-/// Whether null fits `schema`, as far as its own keywords tell.
+/// Whether `schema`, by its own keywords, allows null.
 fn allows_null(schema: &Value) -> bool {
     let Value::Object(schema) = schema else {
         return schema == &Value::Bool(true);

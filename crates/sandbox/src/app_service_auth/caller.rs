@@ -1,4 +1,4 @@
-//! Who calls, and how the app is told.
+//! The caller of a request, and the headers that tell the app about the caller.
 //!
 //! Source: "Work with user identities in Azure App Service authentication".
 
@@ -23,18 +23,18 @@ const ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-ms-token-aad-access-
 const ID_TOKEN: HeaderName = HeaderName::from_static("x-ms-token-aad-id-token");
 const EXPIRES_ON: HeaderName = HeaderName::from_static("x-ms-token-aad-expires-on");
 
-/// Somebody who may call the app.
+/// A caller who is allowed to call the app.
 pub(super) struct Caller {
     claims: AccessTokenClaims,
     tokens: Vec<(HeaderName, String)>,
 }
 
-/// Why a request goes no further.
+/// Why a request is refused.
 pub(super) enum Refusal {
     NotSignedIn,
     SessionUnknown,
     Token(TokenRefusal),
-    /// The token was issued to this application, if it says so.
+    /// The token was issued to an application that is not allowed: its client id, if the token has one.
     Application(Option<String>),
 }
 
@@ -50,17 +50,17 @@ impl fmt::Display for Refusal {
             Self::Application(client) => write!(
                 f,
                 "the token was issued to {}, which is not one of allowedApplications",
-                client.as_deref().unwrap_or("nobody")
+                client.as_deref().unwrap_or("an unnamed application")
             ),
         }
     }
 }
 
 impl AppServiceAuth {
-    /// Who sent the request: a bearer token says it or, without one, the browser's session.
-    pub(super) fn caller(&self, request: &HttpRequest) -> Result<Caller, Refusal> {
+    /// Identifies the caller by the bearer token or, without one, by the browser's session.
+    pub(super) fn identify_caller(&self, request: &HttpRequest) -> Result<Caller, Refusal> {
         if let Some(token) = bearer_token(request) {
-            return self.caller_with_token(token);
+            return self.verify_caller(token);
         }
         let cookie = request
             .cookie(session::COOKIE)
@@ -79,7 +79,7 @@ impl AppServiceAuth {
         })
     }
 
-    fn caller_with_token(&self, token: &str) -> Result<Caller, Refusal> {
+    fn verify_caller(&self, token: &str) -> Result<Caller, Refusal> {
         let claims = self
             .tenant
             .verify_access_token(token)
@@ -113,8 +113,8 @@ impl Caller {
         }
     }
 
-    /// Tells the app who calls, and takes out what the client may have said of that itself.
-    pub(super) fn introduce(self, headers: &mut HeaderMap) {
+    /// Sets the headers that tell the app about the caller, and removes any that the client sent itself.
+    pub(super) fn set_headers(self, headers: &mut HeaderMap) {
         let forged: Vec<_> = headers
             .keys()
             .filter(|name| name.as_str().starts_with("x-ms-"))
@@ -142,7 +142,7 @@ impl Caller {
     }
 }
 
-/// The headers by which the app is told who sent this access token.
+/// The headers that tell the app who sent this access token.
 ///
 /// # Errors
 /// Why the token is not accepted.
@@ -165,7 +165,7 @@ fn client_principal(claims: &AccessTokenClaims) -> String {
     BASE64_STANDARD.encode(principal.to_string())
 }
 
-/// The claims as the app sees them: those that .NET has longer names for under these.
+/// The claims as the app sees them: under .NET's long names, where .NET has one.
 pub(super) fn user_claims(claims: &AccessTokenClaims) -> Vec<Value> {
     claims
         .iter()

@@ -1,5 +1,5 @@
-//! How an authorization code becomes tokens: the app proves who it is with a token of its managed
-//! identity, as the setting `OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID` asks for.
+//! Redeems authorization codes for tokens. The app authenticates with a token of its managed identity, as the setting
+//! `OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID` requires.
 //!
 //! Source: "Use a managed identity instead of a secret" of App Service Authentication; RFC 7523.
 
@@ -16,7 +16,7 @@ use super::session::StoredTokens;
 use crate::directory::{FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER};
 use crate::events::Party;
 
-/// Why there are no tokens: what who said.
+/// The service that refused the redemption, with its reason.
 pub(super) enum RedemptionError {
     ManagedIdentity(String),
     Entra(String),
@@ -36,18 +36,18 @@ struct Tokens {
 }
 
 impl AppServiceAuth {
-    /// Redeems the code that came to `redirect_uri`.
+    /// Redeems the code that was sent to `redirect_uri`.
     pub(super) async fn redeem(
         &self,
         code: &str,
         redirect_uri: &str,
     ) -> Result<StoredTokens, RedemptionError> {
         let assertion = self
-            .client_assertion()
+            .request_client_assertion()
             .await
             .map_err(RedemptionError::ManagedIdentity)?;
         let tokens = self
-            .tokens(code, redirect_uri, &assertion)
+            .request_tokens(code, redirect_uri, &assertion)
             .await
             .map_err(RedemptionError::Entra)?;
         let expires_on = OffsetDateTime::now_utc() + Duration::from_secs(tokens.expires_in);
@@ -58,7 +58,7 @@ impl AppServiceAuth {
         })
     }
 
-    async fn client_assertion(&self) -> Result<String, String> {
+    async fn request_client_assertion(&self) -> Result<String, String> {
         let response = self
             .client
             .get(&self.tenant.addresses.identity_endpoint)
@@ -71,11 +71,11 @@ impl AppServiceAuth {
             .header(USER_AGENT, Party::APP_SERVICE_AUTH_USER_AGENT)
             .send()
             .await;
-        let Assertion { access_token } = body(response).await?;
+        let Assertion { access_token } = read_body(response).await?;
         Ok(access_token)
     }
 
-    async fn tokens(
+    async fn request_tokens(
         &self,
         code: &str,
         redirect_uri: &str,
@@ -98,19 +98,19 @@ impl AppServiceAuth {
             .header(USER_AGENT, Party::APP_SERVICE_AUTH_USER_AGENT)
             .send()
             .await;
-        body(response).await
+        read_body(response).await
     }
 }
 
-/// What went wrong, as either service says it.
+/// The error body of either service.
 #[derive(Deserialize)]
 struct Failure {
     #[serde(alias = "message")]
     error_description: String,
 }
 
-/// The body of a success; of anything else, the reason.
-async fn body<T: for<'a> Deserialize<'a>>(
+/// Reads the body of a successful response, or the reason of a failure.
+async fn read_body<T: for<'a> Deserialize<'a>>(
     response: reqwest::Result<Response>,
 ) -> Result<T, String> {
     let broken = |error: reqwest::Error| error.to_string();

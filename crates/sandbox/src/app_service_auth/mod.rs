@@ -1,11 +1,10 @@
-//! App Service Authentication ("Easy Auth"): in front of the Functions host, it verifies who calls
-//! and tells the app in headers that nobody else can set.
+//! App Service Authentication ("Easy Auth"), in front of the Functions host: it verifies callers and passes their
+//! identity to the app in headers that clients cannot set.
 //!
-//! MCP clients come with a bearer token. Browsers come with the session that a sign-in at
-//! `/.auth/login/aad` leaves them; the app needs it for nothing but consent.
+//! MCP clients send a bearer token. Browsers send the cookie of the session that a sign-in at `/.auth/login/aad` opens;
+//! the app needs that sign-in for consent only.
 //!
-//! Source: "Authentication and authorization in Azure App Service and Azure Functions", and what
-//! links from there.
+//! Source: "Authentication and authorization in Azure App Service and Azure Functions", and the pages that it links to.
 
 mod caller;
 mod code_redemption;
@@ -44,7 +43,7 @@ pub struct AppServiceAuth {
     authority: Url,
     /// The path that clients call with their tokens.
     resource_path: &'static str,
-    /// Where the app is reached. The first is the app's own name for itself.
+    /// The app's origins. The first is the app's own name for itself.
     origins: [Url; 2],
     client: reqwest::Client,
     sign_ins: SignIns,
@@ -53,8 +52,8 @@ pub struct AppServiceAuth {
 }
 
 impl AppServiceAuth {
-    /// The authentication of the app on a port of this machine. Clients call the app at `resource_path`. The redirect
-    /// URIs of its sign-in are registered in the tenant.
+    /// The authentication of the app on a port of this machine. Clients call the app at `resource_path`. Registers the
+    /// redirect URIs of the app's sign-in in the tenant.
     ///
     /// # Errors
     /// When no HTTP client can be made.
@@ -85,13 +84,13 @@ impl AppServiceAuth {
         })
     }
 
-    /// Where people sign in with a browser.
+    /// The URL of the sign-in with a browser.
     pub fn sign_in_url(&self) -> String {
         let [own_name, _] = &self.origins;
         url_at(own_name, sign_in::SIGN_IN_PATH).into()
     }
 
-    /// Whether it answers requests for the path itself.
+    /// Whether App Service Authentication answers requests for the path itself.
     fn answers(&self, path: &str) -> bool {
         path.starts_with("/.auth/") || protected_resource::is_metadata(path, self.resource_path)
     }
@@ -113,7 +112,7 @@ impl AppServiceAuth {
         )
     }
 
-    /// Tells what was asked here, and what came of it.
+    /// Reports a request to App Service Authentication and its answer.
     fn report(&self, from: Party, request: &HttpRequest, status: StatusCode, answer: String) {
         self.events.emit(Event::Exchange(Exchange {
             from: Some(from),
@@ -133,7 +132,7 @@ impl fmt::Debug for AppServiceAuth {
     }
 }
 
-/// What it answers itself.
+/// The routes that App Service Authentication answers itself.
 pub(crate) fn routes(config: &mut ServiceConfig, auth: Data<AppServiceAuth>) {
     protected_resource::routes(config, auth.resource_path);
     config
@@ -142,8 +141,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, auth: Data<AppServiceAuth>) {
         .app_data(auth);
 }
 
-/// Lets authenticated requests pass, and those for its own pages; all requests, when the app has no
-/// authentication.
+/// Passes on authenticated requests and those for its own pages, or all requests if the app has no authentication.
 pub(crate) async fn authenticate(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -151,8 +149,8 @@ pub(crate) async fn authenticate(
     if let Some(auth) = request.app_data::<Data<AppServiceAuth>>().cloned()
         && !auth.answers(request.path())
     {
-        match auth.caller(request.request()) {
-            Ok(caller) => caller.introduce(request.headers_mut()),
+        match auth.identify_caller(request.request()) {
+            Ok(caller) => caller.set_headers(request.headers_mut()),
             Err(refusal) => {
                 let response = auth.refuse(request.request(), &refusal);
                 return Ok(request.into_response(response));
@@ -169,7 +167,7 @@ fn url_at(origin: &Url, path: &str) -> Url {
     url
 }
 
-/// An id that nobody can guess.
+/// An unguessable id.
 fn random_id() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }

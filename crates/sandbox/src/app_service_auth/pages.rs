@@ -1,4 +1,4 @@
-//! What a person sees.
+//! The pages of the sign-in with a browser.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -21,7 +21,7 @@ pub(super) fn signed_in() -> HttpResponse {
     )
 }
 
-/// Says that nobody is signed in any more.
+/// Says that the person has signed out.
 pub(super) fn signed_out() -> HttpResponse {
     respond(
         StatusCode::OK,
@@ -33,7 +33,7 @@ pub(super) fn signed_out() -> HttpResponse {
     )
 }
 
-/// Says why nobody has signed in, and where to start again.
+/// Says why the sign-in failed, and links to a new one.
 pub(super) fn failed(status: StatusCode, reason: &str, detail: &str) -> HttpResponse {
     respond(
         status,

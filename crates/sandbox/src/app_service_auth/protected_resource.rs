@@ -1,9 +1,9 @@
-//! What callers who are not signed in are told: where to sign in, and for what.
+//! The challenge and the metadata that tell callers where to sign in, and for which scope.
 //!
-//! Source: RFC 6750 and RFC 9728; "Configure built-in MCP server authorization" (preview), and what
-//! people who run it on Flex Consumption wrote down of the document's members and of the challenge's
-//! `scope` and `resource_metadata` (keithmendozasr/sapidus-writeback-mcp, DEPLOYMENT.md). The other
-//! parameters, and the order of all, are assumed. This file holds all of it.
+//! Source: RFC 6750 and RFC 9728; "Configure built-in MCP server authorization" (preview); for the document's members
+//! and the challenge's `scope` and `resource_metadata`, a report of a deployment on Flex Consumption
+//! (keithmendozasr/sapidus-writeback-mcp, DEPLOYMENT.md). The other parameters and their order are assumptions. All of
+//! them are in this file.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::WWW_AUTHENTICATE;
@@ -16,7 +16,7 @@ use super::{AppServiceAuth, url_at};
 use crate::directory::TENANT_ID;
 use crate::events::Party;
 
-/// Where a client finds what protects the app. Behind it, a path of the app (RFC 9728, section 3.1).
+/// The path of the resource metadata. A path of the app may follow (RFC 9728, section 3.1).
 const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
 
 pub(super) fn routes(config: &mut ServiceConfig, resource_path: &str) {
@@ -60,7 +60,7 @@ impl AppServiceAuth {
         }))
     }
 
-    /// Answers a request that goes no further.
+    /// Refuses a request, with a challenge unless the application is not allowed.
     pub(super) fn refuse(&self, request: &HttpRequest, refusal: &Refusal) -> HttpResponse {
         let (response, told) = match refusal {
             Refusal::Application(_) => (HttpResponse::Forbidden().finish(), ""),
@@ -78,7 +78,7 @@ impl AppServiceAuth {
 
     fn challenge(&self, request: &HttpRequest) -> String {
         let origin = self.origin(request);
-        // VS Code looks for the parameters between commas.
+        // VS Code splits the parameters at commas.
         format!(
             "Bearer realm=\"{host}\", authorization_uri=\"{authorize}\", scope=\"{scope}\", \
              resource_metadata=\"{metadata}\"",

@@ -24,15 +24,15 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.route("/.auth/me", web::get().to(me));
 }
 
-/// Somebody who signed in with a browser.
+/// The session of a person who signed in with a browser.
 #[derive(Clone)]
 pub(super) struct Session {
-    /// Those of the id token.
+    /// The claims of the id token.
     pub(super) claims: AccessTokenClaims,
     pub(super) tokens: StoredTokens,
 }
 
-/// What the token store keeps of a sign-in.
+/// The tokens of a sign-in, as the token store keeps them.
 #[derive(Clone)]
 pub(super) struct StoredTokens {
     /// For Microsoft Graph.
@@ -61,7 +61,7 @@ impl Sessions {
 }
 
 impl AppServiceAuth {
-    /// Opens a session and gives the cookie for it.
+    /// Opens a session and returns its cookie.
     pub(super) fn open_session(&self, session: Session) -> Cookie<'static> {
         let id = random_id();
         self.tenant.ledger.record_secret(&id);

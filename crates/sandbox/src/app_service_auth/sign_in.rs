@@ -1,4 +1,4 @@
-//! Signing in with a browser, and out.
+//! Sign-in and sign-out with a browser.
 //!
 //! Source: "Customize sign-ins and sign-outs in Azure App Service authentication"; OpenID Connect
 //! Core, section 3.1.
@@ -27,10 +27,10 @@ const SIGNED_IN_PATH: &str = "/.auth/login/done";
 const SIGN_OUT_PATH: &str = "/.auth/logout";
 const SIGNED_OUT_PATH: &str = "/.auth/logout/done";
 
-/// `loginParameters` of the app's settings: signing in is also consenting to what the tools need.
+/// The scopes in `loginParameters` of the app's settings: the sign-in also asks for the consent that the tools need.
 const SCOPE: &str = "openid profile email User.Read";
 
-/// Tells the browser that began a sign-in from others.
+/// The cookie that identifies the browser that began a sign-in.
 const BROWSER_COOKIE: &str = "AppServiceAuthBrowser";
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -43,7 +43,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route(SIGNED_OUT_PATH, web::get().to(async || pages::signed_out()));
 }
 
-/// Where Entra sends the browser back to.
+/// The redirect URI for Entra's answer.
 pub(super) fn redirect_uri(origin: &Url) -> Url {
     url_at(origin, CALLBACK_PATH)
 }
@@ -66,7 +66,7 @@ impl SignIns {
         self.0.lock().insert(state, sign_in);
     }
 
-    /// The sign-in, if this browser began it and it was not answered before.
+    /// Removes and returns the sign-in, if this browser began it.
     fn take(&self, state: &str, browser: &str) -> Option<SignIn> {
         let mut sign_ins = self.0.lock();
         sign_ins
@@ -104,7 +104,7 @@ async fn sign_in(
         ("nonce", &nonce),
     ]);
     let cookie = Cookie::build(BROWSER_COOKIE, browser.clone())
-        // That of the callback, too.
+        // The callback is below this path.
         .path(SIGN_IN_PATH)
         .http_only(true)
         .same_site(SameSite::Lax)
@@ -118,7 +118,7 @@ async fn sign_in(
         then: url_of_app(origin, target, SIGNED_IN_PATH),
     };
     auth.sign_ins.begin(state, sign_in);
-    let answer = format!("on to Entra, to sign in for {SCOPE}");
+    let answer = format!("redirect to Entra, to sign in for {SCOPE}");
     auth.report(Party::Browser, &request, StatusCode::FOUND, answer);
     redirect(&authorize).cookie(cookie).finish()
 }
@@ -154,13 +154,13 @@ async fn callback(auth: &AppServiceAuth, answer: Callback, request: &HttpRequest
     match auth.complete(answer, request).await {
         Ok((session, then)) => {
             let user = session.claims.get("preferred_username").unwrap_or_default();
-            let answer = format!("{user} is signed in; on to {}", then.path());
+            let answer = format!("{user} is signed in; redirect to {}", then.path());
             auth.report(Party::Browser, request, StatusCode::FOUND, answer);
             auth.close_session(request);
             redirect(&then).cookie(auth.open_session(session)).finish()
         }
         Err(failure) => {
-            let (status, reason) = failure.meaning();
+            let (status, reason) = failure.explanation();
             let detail = failure.detail();
             let first_line = detail.lines().next().unwrap_or_default();
             let answer = format!("{reason} {first_line}");
@@ -171,7 +171,7 @@ async fn callback(auth: &AppServiceAuth, answer: Callback, request: &HttpRequest
 }
 
 impl AppServiceAuth {
-    /// Makes a session of Entra's answer, and tells where the browser wants to go with it.
+    /// Turns Entra's answer into a session, and returns it with the URL that the browser goes to.
     async fn complete(
         &self,
         answer: Callback,
@@ -218,7 +218,7 @@ impl AppServiceAuth {
     }
 }
 
-/// Why a sign-in did not come to a session.
+/// Why a sign-in failed.
 enum Failure {
     NotUnderWay,
     RefusedByEntra { error: String, description: String },
@@ -228,34 +228,33 @@ enum Failure {
 }
 
 impl Failure {
-    /// The status of the answer, and a sentence for the person.
-    fn meaning(&self) -> (StatusCode, &'static str) {
+    /// The response's status, and a sentence for the person.
+    fn explanation(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotUnderWay => (
                 StatusCode::UNAUTHORIZED,
-                "This browser did not begin the sign-in, or has completed it before.",
+                "This browser did not start the sign-in, or has already completed it.",
             ),
             Self::RefusedByEntra { error, .. } if error == "access_denied" => (
                 StatusCode::FORBIDDEN,
-                "You did not accept what the app asks for. Until you do, its tools cannot work for you.",
+                "You did not accept the requested permissions. The app's tools cannot work for you until you do.",
             ),
             Self::RefusedByEntra { .. } => (StatusCode::UNAUTHORIZED, "Entra refused the sign-in."),
             Self::NoTokens(RedemptionError::ManagedIdentity(_)) => (
                 StatusCode::UNAUTHORIZED,
-                "The app's managed identity did not vouch for it.",
+                "The app got no client assertion from its managed identity.",
             ),
             Self::NoTokens(RedemptionError::Entra(_)) => (
                 StatusCode::UNAUTHORIZED,
-                "Entra gave the app no tokens for its code.",
+                "Entra did not redeem the app's authorization code.",
             ),
-            Self::IdToken(_) | Self::Nonce => (
-                StatusCode::UNAUTHORIZED,
-                "The id token is not to be trusted.",
-            ),
+            Self::IdToken(_) | Self::Nonce => {
+                (StatusCode::UNAUTHORIZED, "The id token is not valid.")
+            }
         }
     }
 
-    /// What exactly happened, for whoever can do something about it.
+    /// The cause, for the app's developer.
     fn detail(&self) -> String {
         match self {
             Self::NotUnderWay => String::new(),
@@ -286,7 +285,7 @@ async fn sign_out(
     logout
         .query_pairs_mut()
         .append_pair("post_logout_redirect_uri", then.as_str());
-    let answer = "the session is closed; on to Entra, to sign out there".to_owned();
+    let answer = "the session is closed; redirect to Entra, to sign out there".to_owned();
     auth.report(Party::Browser, &request, StatusCode::FOUND, answer);
 
     let mut cookie = Cookie::build(session::COOKIE, "").path("/").finish();
@@ -294,7 +293,7 @@ async fn sign_out(
     redirect(&logout).cookie(cookie).finish()
 }
 
-/// Where `target` leads, unless that is out of the app.
+/// The URL of `target` or, if that is outside the app, of `default`.
 fn url_of_app(origin: &Url, target: Option<&str>, default: &str) -> Url {
     target
         .and_then(|target| origin.join(target).ok())
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leads_out_of_the_app() {
+    fn a_target_outside_the_app_is_not_followed() {
         for target in [
             "//evil.example",
             "/\\evil.example",

@@ -12,8 +12,8 @@ pub const MCP_SERVER: Application = Application {
     redirect_uris: &[],
 };
 
-/// The identifier URI that [`MCP_SERVER`] has in any case: `api://` and its client id. Others are a matter of the
-/// deployment, see [`Directory::identifier_uris`].
+/// The identifier URI that [`MCP_SERVER`] always has: `api://` and its client id. Others depend on the deployment, see
+/// [`Directory::identifier_uris`].
 ///
 /// [`Directory::identifier_uris`]: super::Directory::identifier_uris
 pub const IDENTIFIER_URI: &str = "api://8e4d1c72-3b5f-4a09-b6e7-91c2d0a85f34";
@@ -65,7 +65,7 @@ pub const AZURE_CLI: Application = Application {
     redirect_uris: &["http://localhost"],
 };
 
-/// Another API of the tenant. Its tokens are genuine, and none of the MCP server's business. Nobody signs in to it.
+/// Another API of the tenant. Its tokens are genuine, but not for the MCP server. People cannot sign in to it.
 pub const OTHER_API: Application = Application {
     display_name: "Payroll",
     client_id: "d7a3e590-64bc-4f1d-8c27-3e95b1f0a648",
@@ -74,7 +74,7 @@ pub const OTHER_API: Application = Application {
     redirect_uris: &[],
 };
 
-/// The clients that may call [`MCP_SERVER`] without its users being asked.
+/// The clients that may call [`MCP_SERVER`] without their users' consent.
 pub const PRE_AUTHORIZED_CLIENTS: [Application; 2] = [VISUAL_STUDIO_CODE, MCP_CLIENT];
 
 /// The applications that people sign in to.
@@ -82,27 +82,26 @@ pub(super) static CLIENTS: [Application; 4] =
     [MCP_SERVER, VISUAL_STUDIO_CODE, MCP_CLIENT, AZURE_CLI];
 
 /// An app registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Application {
-    /// What consent pages and the portal call it.
+    /// The name on consent pages and in the portal.
     pub display_name: &'static str,
     /// Its client id, also called application id.
     pub client_id: &'static str,
-    /// Who made it, for consent pages.
+    /// The publisher, for consent pages.
     pub publisher: &'static str,
-    /// Whether it can prove who it is.
+    /// Whether the application can authenticate itself.
     pub client_type: ClientType,
-    /// Where sign-ins may return to. A public client's on `http://localhost` and `http://127.0.0.1` are good for any
-    /// port.
+    /// The registered redirect URIs. A public client's on `http://localhost` and `http://127.0.0.1` match any port.
     pub redirect_uris: &'static [&'static str],
 }
 
 /// Whether an application can keep a secret (RFC 6749, section 2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientType {
-    /// It runs on a user's machine and proves nothing.
+    /// It runs on a user's machine and does not authenticate.
     Public,
-    /// It runs on a server and proves itself with a client assertion.
+    /// It runs on a server and authenticates with a client assertion.
     Confidential,
 }
 

@@ -1,4 +1,4 @@
-//! Who consented that which application may do what.
+//! The consents that people have given to applications.
 
 use std::collections::HashSet;
 
@@ -8,10 +8,10 @@ use super::applications::{Application, CLIENTS, MCP_SERVER, PRE_AUTHORIZED_CLIEN
 use super::people::{ALAN, Person};
 use super::permissions::Permission;
 
-/// One permission that a person has let an application have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A permission that a person has granted to an application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Consent {
-    /// What the application is called.
+    /// The application's display name.
     pub application: &'static str,
     /// The application's client id.
     pub client_id: &'static str,
@@ -19,11 +19,11 @@ pub struct Consent {
     pub permission: &'static str,
 }
 
-/// The consents of everybody.
+/// The consents of all people.
 #[derive(Debug)]
 pub(super) struct Consents {
     recorded: HashSet<Recorded>,
-    /// Object ids of those who lack the consent that people have at the start.
+    /// The object ids of people without the consent that the others have at the start.
     without_initial: HashSet<String>,
 }
 
@@ -65,7 +65,7 @@ impl Consents {
             || (is_initial(client, permission) && !self.without_initial.contains(&person.object_id))
     }
 
-    /// Records the permissions and what it takes to sign in.
+    /// Records the permissions, and those for sign-in.
     pub(super) fn record(
         &mut self,
         person: &Person,
@@ -100,13 +100,12 @@ impl Consents {
     }
 }
 
-/// What people have consented to at the start: that the MCP server reads the profile.
+/// Whether people have given this consent at the start: that the MCP server reads the profile.
 fn is_initial(client: &Application, permission: Permission) -> bool {
     *client == MCP_SERVER && (permission == Permission::UserRead || permission.is_for_sign_in())
 }
 
-/// Whether the permission needs nobody's consent. An application is part of itself, and what it takes to sign in to a
-/// pre-authorised client is not asked for separately.
+/// Whether the permission needs no consent: the MCP server's own, and for pre-authorised clients those for sign-in.
 pub(super) fn is_pre_authorized(client: &Application, permission: Permission) -> bool {
     if *client == MCP_SERVER {
         permission == Permission::UserImpersonation
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_persons_consents_are_listed_and_all_taken_back() {
+    fn a_persons_consents_are_listed_and_all_revoked() {
         let directory = Directory::default();
         let ada = directory.person("ada").unwrap();
         let listed = || -> Vec<_> {

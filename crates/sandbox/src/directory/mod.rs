@@ -1,4 +1,4 @@
-//! The tenant: its people, its applications, the managed identity and who consented to what.
+//! The tenant's directory: its people, its applications, the managed identity and the consents.
 
 mod applications;
 mod consents;
@@ -40,9 +40,9 @@ pub const FEDERATED_CREDENTIAL: FederatedCredential = FederatedCredential {
 pub const TOKEN_EXCHANGE_CLIENT_ID: &str = "fb60f99c-7a34-4190-8149-302f77469936";
 
 /// A user-assigned managed identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ManagedIdentity {
-    /// By which the app asks for it.
+    /// The client id, by which the app selects the identity.
     pub client_id: &'static str,
     /// Its object id: the subject of its tokens.
     pub principal_id: &'static str,
@@ -50,8 +50,8 @@ pub struct ManagedIdentity {
     pub resource_id: &'static str,
 }
 
-/// What a token must say to stand for an application's secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The claims that a token must have to replace an application's secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FederatedCredential {
     /// The required `sub`.
     pub subject: &'static str,
@@ -75,7 +75,7 @@ pub(crate) fn audience_of(resource: &str) -> &str {
     }
 }
 
-/// The tenant's people, their consents, and of the MCP server's registration what its deployment decides.
+/// The tenant's people, their consents, and the parts of the MCP server's registration that depend on its deployment.
 #[derive(Debug)]
 pub struct Directory {
     identifier_uris: Vec<String>,
@@ -84,7 +84,7 @@ pub struct Directory {
 }
 
 impl Default for Directory {
-    /// With [`IDENTIFIER_URI`] alone.
+    /// A directory whose [`MCP_SERVER`] has [`IDENTIFIER_URI`] only.
     fn default() -> Self {
         Self::new([])
     }
@@ -103,13 +103,13 @@ impl Directory {
         }
     }
 
-    /// The identifier URIs of [`MCP_SERVER`] (`identifierUris` of its registration): what it is called in scopes and in
+    /// The identifier URIs of [`MCP_SERVER`] (`identifierUris` of its registration): its names in scopes and in
     /// `resource`.
     pub fn identifier_uris(&self) -> &[String] {
         &self.identifier_uris
     }
 
-    /// What clients ask for in order to call [`MCP_SERVER`]: its first identifier URI and [`SCOPE`].
+    /// The scope that clients request to call [`MCP_SERVER`]: its first identifier URI and [`SCOPE`].
     pub fn server_scope(&self) -> String {
         let uri = self
             .identifier_uris
@@ -144,7 +144,7 @@ impl Directory {
         people::by_object_id(object_id)
     }
 
-    /// Finds a person by the name to sign in with: `ada@contoso.example`, in any case.
+    /// Finds a person by the sign-in name: `ada@contoso.example`, in any case.
     pub fn person_by_user_principal_name(&self, name: &str) -> Option<Person> {
         people::by_user_principal_name(name)
     }
@@ -159,12 +159,12 @@ impl Directory {
         self.grant(person, &MCP_SERVER, [Permission::UserRead]);
     }
 
-    /// Takes back whatever the person consented to, for whichever application.
+    /// Revokes all consents of the person, for every application.
     pub fn revoke_consent(&self, person: &Person) {
         self.consents.write().revoke(person);
     }
 
-    /// What the person has consented to.
+    /// The person's consents.
     pub fn consents(&self, person: &Person) -> Vec<Consent> {
         self.consents.read().of(person)
     }
@@ -180,8 +180,8 @@ impl Directory {
             || self.consents.read().contains(person, client, permission)
     }
 
-    /// Records the person's consent that the client has the permissions. What it takes to sign in is included, as it is
-    /// whenever Entra asks for consent.
+    /// Records the person's consent to the client's permissions. Those for sign-in are included, as they are whenever
+    /// Entra asks for consent.
     pub fn grant(
         &self,
         person: &Person,
@@ -191,8 +191,8 @@ impl Directory {
         self.consents.write().record(person, client, permissions);
     }
 
-    /// Registers where a sign-in to [`MCP_SERVER`] may return to: `{origin}/.auth/login/aad/callback`. Its origin is
-    /// known only when the server runs.
+    /// Registers a redirect URI of [`MCP_SERVER`]: `{origin}/.auth/login/aad/callback`. The origin is known only once
+    /// the server runs.
     pub fn register_redirect_uri(&self, uri: impl Into<String>) {
         self.server_redirect_uris.write().push(uri.into());
     }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn consent_can_be_given_and_taken_back() {
+    fn consent_can_be_given_and_revoked() {
         let directory = Directory::default();
         let alan = directory.person("alan").unwrap();
         directory.record_consent(&alan);

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Somebody who can sign in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A person who can sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     /// The short name by which the sandbox knows the person: `ada`.
     pub name: String,
@@ -11,14 +11,14 @@ pub struct Person {
     pub object_id: String,
     /// Given name and surname.
     pub display_name: String,
-    /// The address of the mailbox; many people have none.
+    /// The address of the mailbox, if the person has one.
     pub mail: Option<String>,
     /// The name the person signs in with.
     pub user_principal_name: String,
 }
 
-/// There is nobody of that name in the tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The tenant has no person of that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownPerson(
     /// The name that was asked for.
     pub String,
@@ -26,11 +26,7 @@ pub struct UnknownPerson(
 
 impl fmt::Display for UnknownPerson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "nobody in the sandbox is called `{}`; there are ",
-            self.0
-        )?;
+        write!(f, "the sandbox has no person `{}`; it has ", self.0)?;
         for (name, ..) in NAMED {
             write!(f, "{name}, ")?;
         }
@@ -57,7 +53,7 @@ const NAMED: [(&str, &str, &str, bool); 3] = [
     ("alan", ALAN, "Alan Turing", true),
 ];
 
-/// The object id of the one who has consented to nothing at the start.
+/// The object id of Alan, who has consented to nothing at the start.
 pub(super) const ALAN: &str = "a1a00000-1912-4c06-8d23-000000000003";
 
 /// The object id of `userN` is this and `N` as twelve hexadecimal digits.
@@ -149,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_principal_name_of_another_domain_is_nobodys() {
+    fn a_principal_name_of_another_domain_is_unknown() {
         for name in ["ada", "ada@fabrikam.example", "@contoso.example", ""] {
             assert_eq!(by_user_principal_name(name), None, "{name}");
         }

@@ -3,7 +3,7 @@
 use super::applications::{MCP_SERVER, SCOPE};
 
 /// An API for which tokens are issued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {
     /// [`MCP_SERVER`].
     McpServer,
@@ -11,8 +11,8 @@ pub enum Api {
     Graph,
 }
 
-/// A delegated permission: something that a person can let a client do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A delegated permission: a right that a person can grant to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
     /// `openid` of Graph: learn that the person has signed in.
     OpenId,
@@ -42,7 +42,7 @@ impl Permission {
         Self::UserImpersonation,
     ];
 
-    /// What it takes to sign in: part of every consent.
+    /// The permissions for sign-in: part of every consent.
     pub(super) const FOR_SIGN_IN: [Self; 4] = [
         Self::OpenId,
         Self::Profile,
@@ -50,7 +50,7 @@ impl Permission {
         Self::OfflineAccess,
     ];
 
-    /// The API that exposes it.
+    /// The API that exposes the permission.
     pub fn api(self) -> Api {
         match self {
             Self::UserImpersonation => Api::McpServer,
@@ -78,7 +78,7 @@ impl Permission {
             .find(|permission| permission.api() == api && permission.value() == value)
     }
 
-    /// What `.default` stands for: the permission of the API that the clients' registrations name.
+    /// The permission that `.default` stands for: the one of the API in the clients' registrations.
     pub(crate) fn default_of(api: Api) -> Self {
         match api {
             Api::McpServer => Self::UserImpersonation,
@@ -90,7 +90,7 @@ impl Permission {
         Self::FOR_SIGN_IN.contains(&self)
     }
 
-    /// What consent pages call it, in a few words.
+    /// The title on consent pages.
     pub(crate) fn title(self) -> String {
         match self {
             Self::OpenId => "Sign you in".to_owned(),
@@ -103,14 +103,14 @@ impl Permission {
         }
     }
 
-    /// What consent pages say that it allows.
+    /// The explanation on consent pages.
     pub(crate) fn explanation(self) -> &'static str {
         match self {
-            Self::OpenId => "The app learns that it is you who signs in.",
-            Self::Profile => "The app learns what you are called and what you sign in as.",
+            Self::OpenId => "The app learns that you have signed in.",
+            Self::Profile => "The app learns your name and your sign-in name.",
             Self::Email => "The app learns the address of your mailbox.",
             Self::OfflineAccess => {
-                "The app keeps what you allow it now, also while you are away, until you take it back."
+                "The app keeps the permissions that you grant now, even while you are away, until you revoke them."
             }
             Self::UserRead => "The app reads your profile in Microsoft Graph.",
             Self::MailRead => "The app reads the messages in your mailbox through Microsoft Graph.",

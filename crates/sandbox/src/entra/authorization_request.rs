@@ -1,4 +1,4 @@
-//! What a client asks of a person at the authorization endpoint, checked before the person is asked.
+//! A client's authorization request, checked before the person is asked anything.
 //!
 //! Source: "Microsoft identity platform and OAuth 2.0 authorization code flow"; OpenID Connect Core, section 3.
 
@@ -11,7 +11,7 @@ use super::request::{check_resource, required};
 use crate::directory::{Application, ClientType, Permission};
 use crate::tenant::{CodeChallenge, EntraError, Scopes, Tenant};
 
-/// The query of an authorization request. Members that Entra does not know, it ignores.
+/// The query of an authorization request. Entra ignores members that it does not know.
 #[derive(Deserialize)]
 pub(super) struct Parameters {
     client_id: Option<String>,
@@ -29,7 +29,7 @@ pub(super) struct Parameters {
     client_info: Option<String>,
 }
 
-/// An authorization request in which everything is in order but the person.
+/// A valid authorization request, before the person is known.
 pub(super) struct AuthorizationRequest {
     pub(super) client: &'static Application,
     /// As the client wrote it: the token request has to repeat it.
@@ -44,29 +44,29 @@ pub(super) struct AuthorizationRequest {
     pub(super) wants_client_info: bool,
 }
 
-/// What the client wants in the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The artifacts that the client wants in the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ResponseType {
     pub(super) code: bool,
     pub(super) id_token: bool,
 }
 
-/// How much the person is to be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The question that the client wants the person to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Prompt {
-    /// Nothing at all.
+    /// None, even if one is needed.
     None,
-    /// Who signs in, even if that is known.
+    /// For the account, even if it is known.
     Account,
     /// For consent, even if it was given.
     Consent,
 }
 
-/// Why an authorization request goes no further.
+/// The refusal of an authorization request.
 pub(super) enum Refusal {
-    /// Where to send the browser is unknown or cannot be trusted: the person is told.
+    /// Shown to the person, since the redirect URI is unknown or cannot be trusted.
     Shown(EntraError),
-    /// The client is told.
+    /// Sent back to the client.
     SentBack(Box<Reply>, EntraError),
 }
 
@@ -74,9 +74,9 @@ impl AuthorizationRequest {
     /// Checks the query.
     pub(super) fn check(tenant: &Tenant, parameters: Parameters) -> Result<Self, Refusal> {
         let (client, redirect_uri) =
-            client_and_redirect_uri(tenant, &parameters).map_err(Refusal::Shown)?;
+            check_client_and_redirect_uri(tenant, &parameters).map_err(Refusal::Shown)?;
         let response_type = ResponseType::parse(client, &parameters);
-        let mode = response_mode(
+        let mode = parse_response_mode(
             parameters.response_mode.as_deref(),
             response_type.clone().unwrap_or_default(),
         );
@@ -131,8 +131,8 @@ impl AuthorizationRequest {
     }
 }
 
-/// Whom the answer would go to. Nothing is sent there before both are known to belong together.
-fn client_and_redirect_uri(
+/// The client and its redirect URI. Nothing is sent there before the two are known to belong together.
+fn check_client_and_redirect_uri(
     tenant: &Tenant,
     parameters: &Parameters,
 ) -> Result<(&'static Application, Url), EntraError> {
@@ -172,7 +172,7 @@ impl ResponseType {
     }
 }
 
-fn response_mode(
+fn parse_response_mode(
     mode: Option<&str>,
     response_type: ResponseType,
 ) -> Result<ResponseMode, EntraError> {

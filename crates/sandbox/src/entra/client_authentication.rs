@@ -1,4 +1,4 @@
-//! How the client of a token request proves who it is.
+//! The authentication of the client in a token request.
 //!
 //! Source: RFC 7523, with a federated credential instead of a key of the client's own ("Configure an application to trust
 //! a managed identity").
@@ -7,8 +7,8 @@ use super::request::required;
 use crate::directory::{Application, ClientType, FEDERATED_CREDENTIAL};
 use crate::tenant::{EntraError, TokenRefusal, Tokens};
 
-/// What a client says of itself in a token request.
-#[derive(Debug, Clone, Copy, Default)]
+/// The client's credentials in a token request.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ClientCredentials<'a> {
     pub(super) client_id: Option<&'a str>,
     pub(super) client_secret: Option<&'a str>,
@@ -16,7 +16,7 @@ pub(super) struct ClientCredentials<'a> {
     pub(super) client_assertion: Option<&'a str>,
 }
 
-/// Finds the client. A confidential one must prove itself, a public one must not try to.
+/// Finds and authenticates the client. A confidential client must present a client assertion, a public one must not.
 pub(super) fn authenticate(
     tokens: &Tokens,
     credentials: &ClientCredentials<'_>,
@@ -35,7 +35,7 @@ pub(super) fn authenticate(
     Ok(client)
 }
 
-/// The client proves itself with a token that matches the federated credential.
+/// Checks that the client assertion is a token that matches the federated credential.
 fn check_client_assertion(
     tokens: &Tokens,
     credentials: &ClientCredentials<'_>,
@@ -111,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn the_server_proves_itself_with_a_token_of_its_managed_identity() {
+    fn the_server_authenticates_with_a_token_of_its_managed_identity() {
         assert_eq!(outcome_with(proof()), Ok(MCP_SERVER.client_id));
     }
 
     #[test]
-    fn a_token_that_does_not_match_the_federated_credential_proves_nothing() {
+    fn a_token_that_does_not_match_the_federated_credential_is_refused() {
         let subject = FEDERATED_CREDENTIAL.subject;
         for (proof, code) in [
             (proof().signed_by(Signer::Stranger), 700027),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_must_be_there_and_of_a_known_type() {
+    fn a_client_assertion_must_be_present_and_of_a_known_type() {
         assert_eq!(outcome(&credentials(&MCP_SERVER)), Err(7000218));
         let mut server = credentials(&MCP_SERVER);
         server.client_assertion = Some("proof");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_client_must_not_try_to_prove_itself() {
+    fn a_public_client_must_not_authenticate() {
         let mut client = credentials(&MCP_CLIENT);
         assert_eq!(outcome(&client), Ok(MCP_CLIENT.client_id));
         client.client_secret = Some("");

@@ -1,4 +1,4 @@
-//! The on-behalf-of exchange: a user's token for the MCP server against a token for Graph.
+//! The on-behalf-of flow: it exchanges a user's token for the MCP server for a token for Graph.
 //!
 //! Source: "Microsoft identity platform and OAuth 2.0 On-Behalf-Of flow".
 
@@ -6,15 +6,15 @@ use super::request::required;
 use crate::directory::{Application, ClientType, Person};
 use crate::tenant::{EntraError, Grant, Scopes, Tenant, TokenRefusal};
 
-/// What a client asks for and presents, besides its credentials.
-#[derive(Debug, Clone, Copy, Default)]
+/// The parameters of the exchange, besides the client's credentials.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OnBehalfOf<'a> {
     pub(super) assertion: Option<&'a str>,
     pub(super) requested_token_use: Option<&'a str>,
     pub(super) scope: Option<&'a str>,
 }
 
-/// What the client may do on behalf of the user whose token it presents.
+/// The client's grant to act on behalf of the user whose token it presents.
 pub(super) fn grant(
     tenant: &Tenant,
     client: &'static Application,
@@ -35,7 +35,7 @@ pub(super) fn grant(
     })
 }
 
-/// The user's token must be genuine, alive, meant for the client, and a user's.
+/// The user of the assertion, which must be a genuine, valid token of a user for the client.
 fn user_of_assertion(tenant: &Tenant, assertion: &str) -> Result<Person, EntraError> {
     let claims = tenant
         .verify_access_token(assertion)
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_client_acts_for_nobody() {
+    fn a_public_client_cannot_act_for_a_user() {
         let client = Application::find_client(MCP_CLIENT.client_id).unwrap();
         let assertion = TEST_TENANT.tokens.sign(adas());
         assert_eq!(refusal(client, &asked(&assertion)), 7000218);

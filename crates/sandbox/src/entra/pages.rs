@@ -1,4 +1,4 @@
-//! What a person sees.
+//! The pages of the sign-in.
 
 use actix_web::HttpResponse;
 use actix_web::cookie::Cookie;
@@ -12,7 +12,7 @@ use crate::tenant::{Clock, EntraError, Occurrence};
 
 const PRODUCT: &str = "Microsoft Entra ID";
 
-/// Sends the form of [`form_post`] for the person.
+/// The script that submits the form of [`form_post`].
 const SUBMIT: &str = "document.forms[0].submit()";
 
 /// Asks who signs in.
@@ -42,7 +42,7 @@ pub(super) fn account_picker(
                 }
             }
             p.detail {
-                "There are no passwords in the sandbox: whoever you choose, you are."
+                "The sandbox has no passwords: you are signed in as the account that you choose."
             }
         },
     );
@@ -73,7 +73,7 @@ pub(super) fn consent(
                     }
                 }
             }
-            p { "Accept only if you trust the app. The control endpoint of the sandbox takes consent back." }
+            p { "Accept only if you trust the app. The sandbox's control API can revoke your consent." }
             form method="post" action=(action) aria-labelledby="title" {
                 input type="hidden" name="flow" value=(flow);
                 div.actions {
@@ -86,7 +86,7 @@ pub(super) fn consent(
     html::response(StatusCode::OK).body(page)
 }
 
-/// Says what went wrong where no client can be told.
+/// Shows an error that cannot be sent to a client.
 pub(super) fn error(error: &EntraError, clock: &Clock) -> HttpResponse {
     let occurrence = Occurrence::new(clock, None);
     let page = page(
@@ -107,7 +107,7 @@ pub(super) fn error(error: &EntraError, clock: &Clock) -> HttpResponse {
     html::response(StatusCode::BAD_REQUEST).body(page)
 }
 
-/// Carries the answer to the client in a form that sends itself.
+/// Sends the answer to the client in a form that submits itself.
 pub(super) fn form_post(action: &str, parameters: &[(&'static str, String)]) -> HttpResponse {
     let page = page(
         "Signing in",
@@ -130,13 +130,13 @@ pub(super) fn form_post(action: &str, parameters: &[(&'static str, String)]) -> 
         .body(page)
 }
 
-/// Says that nobody is signed in any more.
+/// Says that the person has signed out.
 pub(super) fn signed_out() -> HttpResponse {
     let page = page(
         "Signed out",
         html! {
             h1 { "You have signed out" }
-            p { "The next sign-in asks again who you are. You can close this page." }
+            p { "The next sign-in asks for your account again. You can close this page." }
         },
     );
     html::response(StatusCode::OK).body(page)

@@ -6,8 +6,8 @@ use reqwest::Url;
 
 use crate::directory::{Application, ClientType};
 
-/// Whether the URI is one of those registered: the same in every character or, for a public client, on the same
-/// loopback host with the same path, whatever the port.
+/// Whether the URI is registered: an exact match or, for a public client, one on the same loopback host with the same
+/// path, on any port.
 pub(super) fn is_registered(client: &Application, registered: &[String], uri: &str) -> bool {
     registered.iter().any(|registered| {
         registered == uri

@@ -1,4 +1,4 @@
-//! How the answer to an authorization request gets to the client: through the browser, to the redirect URI.
+//! The answer to an authorization request: sent through the browser to the client's redirect URI.
 //!
 //! Source: RFC 6749, sections 4.1.2 and 4.1.2.1; "OAuth 2.0 Multiple Response Type Encoding Practices";
 //! "OAuth 2.0 Form Post Response Mode".
@@ -10,23 +10,23 @@ use reqwest::Url;
 use super::pages;
 use crate::tenant::{Clock, EntraError};
 
-/// In which part of a request to the redirect URI the answer travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The part of the request to the redirect URI that carries the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseMode {
-    /// In its query.
+    /// The query.
     Query,
-    /// In its fragment, which the browser keeps to itself.
+    /// The fragment, which browsers do not send to the server.
     Fragment,
-    /// In the body of a `POST`, by a form that sends itself.
+    /// The body of a `POST`, from a form that submits itself.
     FormPost,
 }
 
-/// Where and how the client wants the answer.
-#[derive(Debug, Clone)]
+/// The redirect URI, and how the client wants the answer to be sent there.
+#[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) redirect_uri: Url,
     pub(super) mode: ResponseMode,
-    /// The client's own, handed back untouched.
+    /// The client's value, returned unchanged.
     pub(super) state: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl Reply {
     }
 }
 
-/// Sends the browser elsewhere.
+/// Redirects the browser.
 pub(super) fn redirect(location: &Url) -> HttpResponse {
     HttpResponse::Found()
         .insert_header((LOCATION, location.as_str()))

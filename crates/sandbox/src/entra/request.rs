@@ -1,4 +1,4 @@
-//! What several of Entra's endpoints read from a request and check in it.
+//! Checks of requests that several of Entra's endpoints share.
 
 use actix_web::HttpRequest;
 use uuid::Uuid;
@@ -15,8 +15,8 @@ pub(super) fn check_tenant(id: &str) -> Result<(), EntraError> {
     }
 }
 
-/// The resource indicator (RFC 8707) must be an identifier URI of the scopes' API, in every character: a slash at the end
-/// is one too many. See [`lenient_resource`](crate::tenant::Policy::lenient_resource).
+/// The resource indicator (RFC 8707) must be exactly an identifier URI of the scopes' API: a trailing slash is refused.
+/// See [`lenient_resource`](crate::tenant::Policy::lenient_resource).
 ///
 /// Source: "Secure a Model Context Protocol server with Microsoft Entra ID"; reports of clients that Entra refuses
 /// (anthropics/claude-code#52871).
@@ -36,7 +36,7 @@ pub(super) fn check_resource(
     }
 }
 
-/// A parameter that must be there and not empty.
+/// A parameter that must be present and not empty.
 pub(super) fn required<'a>(value: Option<&'a str>, name: &str) -> Result<&'a str, EntraError> {
     value
         .filter(|value| !value.is_empty())

@@ -1,4 +1,4 @@
-//! How Entra's endpoints answer programs.
+//! The responses of Entra's endpoints to programs.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -11,7 +11,7 @@ use crate::directory::{Person, TENANT_ID};
 use crate::faults::{Call, Effect, Faults};
 use crate::tenant::{EntraError, Occurrence, Tenant};
 
-/// Answers a call that is counted and meets the faults in force.
+/// Counts a call and answers it, with the fault in force if one applies.
 pub(super) async fn answer(
     tenant: &Tenant,
     faults: &Faults,
@@ -31,13 +31,13 @@ pub(super) async fn answer(
         .answer(
             &tenant.ledger,
             call,
-            |struck| fail(struck.into_effect()),
+            |injected| fail(injected.into_effect()),
             || succeed().unwrap_or_else(refuse),
         )
         .await
 }
 
-/// Entra's error that the fault asks for, if it asks for one.
+/// The error of Entra that the fault injects, if it injects one.
 fn error_of(effect: &Effect) -> Option<EntraError> {
     match effect {
         Effect::EntraError { code } => EntraError::from_code(*code),
@@ -54,7 +54,7 @@ fn refusal(tenant: &Tenant, request: &HttpRequest, error: &EntraError) -> HttpRe
         .json(error.body(&occurrence))
 }
 
-/// What Microsoft's libraries tell accounts apart by: the person's and the tenant's id.
+/// `client_info`, by which Microsoft's libraries distinguish accounts: the ids of the person and of the tenant.
 pub(super) fn client_info(person: &Person) -> String {
     let info = json!({"uid": person.object_id, "utid": TENANT_ID});
     URL_SAFE_NO_PAD.encode(info.to_string())

@@ -1,7 +1,7 @@
-//! Signing in: who it is, what the client may do, and the way back to the client.
+//! The sign-in: the choice of an account, the consent, and the redirect back to the client.
 //!
-//! Each page holds a form with the id of the sign-in that it belongs to. The id is good for one answer, from the browser
-//! that the page was sent to.
+//! Each page holds a form with the id of its sign-in. The id is valid for one answer, from the browser that the page
+//! was sent to.
 
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -16,10 +16,10 @@ use super::{pages, reply};
 use crate::directory::{MCP_SERVER, Permission, Person, TENANT_ID};
 use crate::tenant::{Authority, AuthorizationCode, EntraError, Grant, Tenant};
 
-/// Where the account picker's form goes.
+/// The path that the account picker's form is posted to.
 const ACCOUNT: &str = "account";
 
-/// Where the consent page's form goes.
+/// The path that the consent page's form is posted to.
 const CONSENT: &str = "consent";
 
 const COOKIE: &str = "sandbox_session";
@@ -72,7 +72,7 @@ async fn choose_account(
     browser: HttpRequest,
 ) -> HttpResponse {
     let visit = Visit::new(&tenant, &sign_ins, &authority, &browser);
-    let answered = sign_ins.answered(&visit.session, &form.flow);
+    let answered = sign_ins.take_answered(&visit.session, &form.flow);
     match (answered, tenant.directory.person(&form.account)) {
         (Some((request, Question::Account)), Ok(person)) => {
             tracing::debug!(person = person.name, "signed in");
@@ -105,7 +105,7 @@ async fn decide_on_consent(
     browser: HttpRequest,
 ) -> HttpResponse {
     let visit = Visit::new(&tenant, &sign_ins, &authority, &browser);
-    let answered = sign_ins.answered(&visit.session, &form.flow);
+    let answered = sign_ins.take_answered(&visit.session, &form.flow);
     let Some((request, Question::Consent(person))) = answered else {
         return visit.expired();
     };
@@ -130,7 +130,7 @@ struct SignOutParameters {
     state: Option<String>,
 }
 
-/// Forgets who is signed in, and goes back to the MCP server if that is asked for.
+/// Signs the person out, and redirects to the MCP server if the request asks for that.
 async fn sign_out(
     tenant: web::Data<Tenant>,
     sign_ins: web::Data<SignIns>,
@@ -181,7 +181,7 @@ struct Visit<'a> {
 }
 
 impl<'a> Visit<'a> {
-    /// Goes on with the browser's session. Ids that Entra has not given out are not sessions.
+    /// Continues the browser's session. Ids that Entra has not issued are not sessions.
     fn new(
         tenant: &'a Tenant,
         sign_ins: &'a SignIns,
@@ -201,7 +201,7 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Whom the client expects.
+    /// The person that the client expects, by `login_hint`.
     fn hinted_person(&self, request: &AuthorizationRequest) -> Option<Person> {
         self.tenant
             .directory
@@ -220,7 +220,7 @@ impl<'a> Visit<'a> {
         pages::account_picker(&action, &flow, client, &people, self.cookie())
     }
 
-    /// Asks for the consent that is missing; for all of it, if the client insists.
+    /// Asks for the missing consent, or for all consent if the client requests that.
     fn go_on_as(&self, person: Person, request: AuthorizationRequest) -> HttpResponse {
         let AuthorizationRequest { client, prompt, .. } = request;
         let wanted: Vec<Permission> = request
@@ -238,7 +238,7 @@ impl<'a> Visit<'a> {
             return self.finish(person, request);
         }
         if prompt == Some(Prompt::None) {
-            let error = EntraError::CONSENT_REQUIRED.called("interaction_required");
+            let error = EntraError::CONSENT_REQUIRED.with_oauth_error("interaction_required");
             return self.refuse(&request, &error);
         }
         let flow = self.ask(request, Question::Consent(person.clone()));
@@ -246,7 +246,7 @@ impl<'a> Visit<'a> {
         pages::consent(&action, &flow, client, &person, &wanted)
     }
 
-    /// Remembers the question, and gives the id of its answer.
+    /// Keeps the question, and returns the id that its answer must have.
     fn ask(&self, request: AuthorizationRequest, question: Question) -> String {
         let flow = self.tenant.new_secret();
         let pending = Pending {
@@ -301,7 +301,7 @@ impl<'a> Visit<'a> {
         pages::error(&EntraError::SIGN_IN_EXPIRED, &self.tenant.tokens.clock)
     }
 
-    /// Cookies do not care for ports: the path keeps this one from the app on the same host.
+    /// The session cookie. Since cookies ignore ports, its path keeps it from the app on the same host.
     fn cookie(&self) -> Cookie<'_> {
         Cookie::build(COOKIE, &self.session)
             .path(format!("/{TENANT_ID}/"))

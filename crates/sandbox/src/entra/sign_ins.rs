@@ -7,12 +7,12 @@ use parking_lot::Mutex;
 use super::authorization_request::AuthorizationRequest;
 use crate::directory::Person;
 
-/// Who is signed in, and what is asked of whom. Kept as long as the cloud runs.
+/// The sessions and the pending questions. Kept as long as the cloud runs.
 #[derive(Default)]
 pub(crate) struct SignIns {
-    /// Who is signed in, by the id of the session.
+    /// The person who is signed in, by the id of the session.
     sessions: Mutex<HashMap<String, Option<Person>>>,
-    /// What waits for an answer, by the id in the form.
+    /// The sign-ins that wait for an answer, by the id in the form.
     pending: Mutex<HashMap<String, Pending>>,
 }
 
@@ -23,11 +23,11 @@ pub(super) struct Pending {
     pub(super) question: Question,
 }
 
-/// What a page asks.
+/// The question of a page.
 pub(super) enum Question {
-    /// Who signs in.
+    /// For the account.
     Account,
-    /// Whether this person consents.
+    /// For this person's consent.
     Consent(Person),
 }
 
@@ -58,8 +58,8 @@ impl SignIns {
         self.pending.lock().insert(flow, pending);
     }
 
-    /// What was asked, if it was asked in this session and is answered for the first time.
-    pub(super) fn answered(
+    /// Removes and returns the pending sign-in of an answer, if it belongs to this session.
+    pub(super) fn take_answered(
         &self,
         session: &str,
         flow: &str,

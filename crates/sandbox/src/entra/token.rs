@@ -1,4 +1,4 @@
-//! The token endpoint: grants against tokens.
+//! The token endpoint: it exchanges grants for tokens.
 //!
 //! Source: "Microsoft identity platform and OAuth 2.0 authorization code flow"; RFC 6749, sections 4.1.3 to 6.
 
@@ -18,7 +18,7 @@ use crate::tenant::{
     Authority, EntraError, Grant, Redemption, RequestedClaims, Scopes, Tenant, TokenSpec,
 };
 
-/// The form of a token request. Members that Entra does not know, it ignores.
+/// The form of a token request. Entra ignores members that it does not know.
 #[derive(Default, Deserialize)]
 pub(super) struct TokenRequest {
     grant_type: Option<String>,
@@ -75,7 +75,9 @@ pub(super) async fn token(
     answer(&tenant, &faults, call, &request, || {
         let response = check_tenant(&tenant_id)
             .and_then(|()| {
-                form.map_err(|error| EntraError::MALFORMED_REQUEST.because(form_fault(&error)))
+                form.map_err(|error| {
+                    EntraError::MALFORMED_REQUEST.because(describe_form_error(&error))
+                })
             })
             .and_then(|form| form.answer(&tenant, &authority))
             .inspect_err(|error| {
@@ -90,7 +92,7 @@ pub(super) async fn token(
 }
 
 impl TokenRequest {
-    /// For whom a token is asked, judging by what is presented.
+    /// The person of the code, refresh token or assertion in the request.
     fn person(&self, tenant: &Tenant) -> Option<Person> {
         if let Some(assertion) = &self.assertion {
             tenant.person_of(assertion)
@@ -280,8 +282,8 @@ fn access_token(tenant: &Tenant, grant: &Grant, scopes: &Scopes, api: Api) -> Ac
     }
 }
 
-/// What is wrong with a form, without its content.
-fn form_fault(error: &actix_web::Error) -> String {
+/// Describes what is wrong with a form, without its content.
+fn describe_form_error(error: &actix_web::Error) -> String {
     match error.as_error::<UrlencodedError>() {
         // Names the field.
         Some(UrlencodedError::Parse(error)) => error.to_string(),
@@ -363,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_takes_consent_and_a_single_api() {
+    fn a_token_needs_consent_and_a_single_api() {
         let refusal = |request: TokenRequest| answer(&request).err().map(|error| error.code());
         assert_eq!(refusal(exchange("alan", "User.Read")), Some(65001));
         let both = format!("{IDENTIFIER_URI}/.default http://graph.example/.default");
@@ -372,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_and_then_its_refresh_token_bring_what_the_sign_in_was_for() {
+    fn a_code_and_then_its_refresh_token_give_what_the_sign_in_was_for() {
         let scope = format!("openid offline_access {IDENTIFIER_URI}/user_impersonation");
         let first = answer(&redemption(&scope)).unwrap();
         assert_eq!((first.expires_in, first.refresh_in), (4500, None));
@@ -399,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn the_person_is_known_by_what_is_presented() {
+    fn the_person_is_found_by_the_code_or_the_assertion() {
         let person = |request: &TokenRequest| Some(request.person(&TEST_TENANT)?.name);
         assert_eq!(person(&exchange("grace", "")).as_deref(), Some("grace"));
         assert_eq!(person(&redemption("openid")).as_deref(), Some("ada"));

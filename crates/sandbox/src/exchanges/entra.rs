@@ -7,30 +7,30 @@ use crate::directory::{MCP_SERVER, TENANT_ID};
 use crate::events::Party;
 use crate::tenant::unverified_claims;
 
-/// Entra's part of its port. The rest is the control endpoint's.
+/// Describes a request to Entra; `None` for one to the control API, which shares Entra's port.
 pub(super) fn describe(asked: &Request<'_>, answer: &Answer) -> Option<Words> {
     if asked.path == "/sandbox" || asked.path.starts_with("/sandbox/") {
         return None;
     }
     let path = asked.path.strip_prefix(&format!("/{TENANT_ID}/"));
     Some(match path {
-        Some("v2.0/.well-known/openid-configuration") => metadata(answer),
-        Some("discovery/v2.0/keys") => keys(answer),
-        Some("oauth2/v2.0/authorize") => authorize(asked, answer),
-        Some("account") => browser(choice_of_account(asked), answer),
-        Some("consent") => browser(decision(asked), answer),
-        Some("oauth2/v2.0/logout") => browser("sign out".to_owned(), answer),
-        Some("oauth2/v2.0/token") => token(asked, answer),
-        _ => elsewhere(asked, answer),
+        Some("v2.0/.well-known/openid-configuration") => describe_metadata(answer),
+        Some("discovery/v2.0/keys") => describe_keys(answer),
+        Some("oauth2/v2.0/authorize") => describe_authorization(asked, answer),
+        Some("account") => describe_browser(describe_account(asked), answer),
+        Some("consent") => describe_browser(describe_decision(asked), answer),
+        Some("oauth2/v2.0/logout") => describe_browser("sign out".to_owned(), answer),
+        Some("oauth2/v2.0/token") => describe_token_request(asked, answer),
+        _ => describe_unknown_path(asked, answer),
     })
 }
 
-fn metadata(answer: &Answer) -> Words {
+fn describe_metadata(answer: &Answer) -> Words {
     Words {
         from: None,
         asks: "OpenID metadata".to_owned(),
         gets: if answer.has("/issuer") {
-            "where to sign in, where tokens are issued, and with which keys they are signed"
+            "the endpoints for sign-in, tokens and signing keys"
         } else {
             answer.reason("/error_description")
         }
@@ -38,12 +38,12 @@ fn metadata(answer: &Answer) -> Words {
     }
 }
 
-fn keys(answer: &Answer) -> Words {
+fn describe_keys(answer: &Answer) -> Words {
     Words {
         from: Some(Party::Handler),
         asks: "signing keys".to_owned(),
         gets: if answer.has("/keys") {
-            "the public keys with which to verify tokens"
+            "the public keys that verify tokens"
         } else {
             answer.reason("/error_description")
         }
@@ -51,8 +51,12 @@ fn keys(answer: &Answer) -> Words {
     }
 }
 
-fn authorize(asked: &Request<'_>, answer: &Answer) -> Words {
-    let mut asks = format!("authorize {} for {}", asked.client(), scopes(asked));
+fn describe_authorization(asked: &Request<'_>, answer: &Answer) -> Words {
+    let mut asks = format!(
+        "authorize {} for {}",
+        asked.client(),
+        describe_scopes(asked)
+    );
     match asked.parameter("code_challenge_method") {
         Some(method) => asks += &format!(", PKCE {method}"),
         None if asked.parameter("code_challenge").is_some() => asks += ", PKCE plain",
@@ -64,17 +68,17 @@ fn authorize(asked: &Request<'_>, answer: &Answer) -> Words {
     if let Some(resource) = asked.parameter("resource") {
         asks += &format!(", resource {resource}");
     }
-    browser(asks, answer)
+    describe_browser(asks, answer)
 }
 
-fn choice_of_account(asked: &Request<'_>) -> String {
+fn describe_account(asked: &Request<'_>) -> String {
     format!(
         "sign in as {}",
-        asked.parameter("account").unwrap_or("nobody")
+        asked.parameter("account").unwrap_or("no account")
     )
 }
 
-fn decision(asked: &Request<'_>) -> String {
+fn describe_decision(asked: &Request<'_>) -> String {
     match asked.parameter("decision") {
         Some("accept") => "consent: accept",
         _ => "consent: cancel",
@@ -82,11 +86,11 @@ fn decision(asked: &Request<'_>) -> String {
     .to_owned()
 }
 
-/// What a browser asks, and where it is led.
-fn browser(asks: String, answer: &Answer) -> Words {
+/// Describes a browser's request, and the redirect or the page that it gets.
+fn describe_browser(asks: String, answer: &Answer) -> Words {
     let gets = match (&answer.location, &answer.body) {
-        (Some(location), _) => back_to_client(location),
-        (None, Body::Html(page)) => shown(page),
+        (Some(location), _) => describe_redirect(location),
+        (None, Body::Html(page)) => describe_page(page),
         (None, _) => answer.reason("/error_description").to_owned(),
     };
     Words {
@@ -96,7 +100,7 @@ fn browser(asks: String, answer: &Answer) -> Words {
     }
 }
 
-fn back_to_client(location: &Url) -> String {
+fn describe_redirect(location: &Url) -> String {
     let parameter = |wanted: &str| {
         location
             .query_pairs()
@@ -108,18 +112,18 @@ fn back_to_client(location: &Url) -> String {
         location.path()
     );
     if parameter("code").is_some() {
-        format!("a code, by way of the browser to {to}")
+        format!("a code, through the browser to {to}")
     } else if let Some(error) = parameter("error") {
         let description = parameter("error_description").unwrap_or_default();
         let reason = description.lines().next().unwrap_or_default();
-        format!("{error}, by way of the browser to {to}: {reason}")
+        format!("{error}, through the browser to {to}: {reason}")
     } else {
-        format!("on to {to}")
+        format!("redirect to {to}")
     }
 }
 
-/// The page's title and the error that it tells, if it does.
-fn shown(page: &str) -> String {
+/// The page's title and its error, if it shows one.
+fn describe_page(page: &str) -> String {
     let between = |start: &str, end: &str| {
         let (_, rest) = page.split_once(start)?;
         Some(rest.split_once(end)?.0)
@@ -131,7 +135,7 @@ fn shown(page: &str) -> String {
     }
 }
 
-fn token(asked: &Request<'_>, answer: &Answer) -> Words {
+fn describe_token_request(asked: &Request<'_>, answer: &Answer) -> Words {
     let client = asked.client();
     let (from, mut asks) = match asked.parameter("grant_type") {
         Some("authorization_code") => {
@@ -152,8 +156,11 @@ fn token(asked: &Request<'_>, answer: &Answer) -> Words {
         ),
         Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
             let assertion = asked.parameter("assertion").and_then(unverified_claims);
-            let user = assertion.as_ref().and_then(user).unwrap_or("nobody");
-            let scopes = scopes(asked);
+            let user = assertion
+                .as_ref()
+                .and_then(user)
+                .unwrap_or("an unknown user");
+            let scopes = describe_scopes(asked);
             (
                 Some(Party::Handler),
                 format!("token: {client} on behalf of {user} for {scopes}"),
@@ -161,33 +168,33 @@ fn token(asked: &Request<'_>, answer: &Answer) -> Words {
         }
         grant => (
             None,
-            format!("token: {client} with {}", grant.unwrap_or("nothing")),
+            format!("token: {client} with {}", grant.unwrap_or("no grant")),
         ),
     };
     if asked.parameter("client_assertion").is_some() {
-        asks += ", proven by its managed identity";
+        asks += ", authenticated by its managed identity";
     }
     if let Some(resource) = asked.parameter("resource") {
         asks += &format!(", resource {resource}");
     }
     let gets = match answer.text("/access_token") {
-        Some(token) => issued(asked, token, answer),
+        Some(token) => describe_tokens(asked, token, answer),
         None => answer.reason("/error_description").to_owned(),
     };
     Words { from, asks, gets }
 }
 
-/// What a token response holds.
-fn issued(asked: &Request<'_>, token: &str, answer: &Answer) -> String {
+/// Describes the tokens in a response.
+fn describe_tokens(asked: &Request<'_>, token: &str, answer: &Answer) -> String {
     let Some(claims) = unverified_claims(token) else {
         return "an access token".to_owned();
     };
-    let claim = |name| claims.get(name).unwrap_or("nothing");
+    let claim = |name| claims.get(name).unwrap_or("none");
     let mut gets = format!(
         "access token for {} ({}) as {}",
         asked.api(claim("aud")),
         claim("scp"),
-        user(&claims).unwrap_or("nobody"),
+        user(&claims).unwrap_or("an unknown user"),
     );
     for (member, name) in [
         ("/id_token", "id token"),
@@ -200,9 +207,9 @@ fn issued(asked: &Request<'_>, token: &str, answer: &Answer) -> String {
     gets
 }
 
-/// The scopes that are asked for.
-fn scopes(asked: &Request<'_>) -> String {
-    let scope = asked.parameter("scope").unwrap_or("nothing");
+/// Describes the requested scopes.
+fn describe_scopes(asked: &Request<'_>) -> String {
+    let scope = asked.parameter("scope").unwrap_or("no scope");
     let scopes: Vec<_> = scope
         .split_ascii_whitespace()
         .map(|scope| match scope.rsplit_once('/') {
@@ -213,13 +220,13 @@ fn scopes(asked: &Request<'_>) -> String {
     scopes.join(", ")
 }
 
-/// Clients look for metadata where other authorization servers have it.
-fn elsewhere(asked: &Request<'_>, answer: &Answer) -> Words {
+/// Describes a request to an unknown path. Clients look for metadata where other authorization servers have it.
+fn describe_unknown_path(asked: &Request<'_>, answer: &Answer) -> Words {
     Words {
         from: None,
         asks: format!("{} {}", asked.method, asked.path),
         gets: if asked.path.starts_with("/.well-known/") {
-            "Entra has its metadata behind the issuer's path only".to_owned()
+            "Entra has its metadata below the issuer's path only".to_owned()
         } else {
             answer.reason("/error_description").to_owned()
         },

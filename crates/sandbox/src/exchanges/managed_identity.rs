@@ -4,7 +4,7 @@ use super::message::{Answer, Request, Words};
 use crate::events::Party;
 
 pub(super) fn describe(asked: &Request<'_>, answer: &Answer) -> Words {
-    let resource = asked.parameter("resource").unwrap_or("nothing");
+    let resource = asked.parameter("resource").unwrap_or("no resource");
     let is_app_service_auth =
         asked.user_agent.as_deref() == Some(Party::APP_SERVICE_AUTH_USER_AGENT);
     Words {
@@ -15,7 +15,7 @@ pub(super) fn describe(asked: &Request<'_>, answer: &Answer) -> Words {
         }),
         asks: format!("token for {resource}"),
         gets: if answer.has("/access_token") {
-            "the assertion with which the app proves who it is, instead of a secret".to_owned()
+            "the client assertion that the app presents instead of a secret".to_owned()
         } else {
             answer.reason("/message").to_owned()
         },

@@ -1,4 +1,4 @@
-//! A request to the cloud and its answer, as far as they are told of.
+//! The parts of a request to the cloud and of its answer that the log describes.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(super) struct Words {
     pub(super) gets: String,
 }
 
-/// A request, as far as it is told of.
+/// The parts of a request that the log describes.
 pub(super) struct Request<'a> {
     tenant: &'a Tenant,
     pub(super) method: Method,
@@ -71,7 +71,7 @@ impl<'a> Request<'a> {
         self.parameters.get(name).map(String::as_str)
     }
 
-    /// What the application of `client_id` is called.
+    /// The display name of the application of `client_id`.
     pub(super) fn client(&self) -> String {
         match self.parameter("client_id") {
             Some(id) => Application::find_client(id).map_or_else(
@@ -82,7 +82,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// What the API is called that goes by this name in tokens and scopes.
+    /// The display name of the API that has this name in tokens and scopes.
     pub(super) fn api<'b>(&self, name: &'b str) -> &'b str {
         match self.tenant.api_names().find(name) {
             Some(Api::Graph) => "Microsoft Graph",
@@ -92,7 +92,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Those of a query or a form, as far as it can be read.
+/// The parameters of a query or a form, if it can be read.
 fn parameters_in(text: &str) -> BTreeMap<String, String> {
     Query::from_query(text)
         .map(Query::into_inner)
@@ -105,7 +105,7 @@ fn payload_of(body: Bytes) -> Payload {
     }
 }
 
-/// An answer, as far as it is told of.
+/// The parts of an answer that the log describes.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) location: Option<Url>,
@@ -119,7 +119,7 @@ pub(super) enum Body {
 }
 
 impl Answer {
-    /// Reads the answer, and gives the response back as it was.
+    /// Reads the answer, and returns the response unchanged.
     pub(super) fn read(response: ServiceResponse<BoxBody>) -> (Self, ServiceResponse<BoxBody>) {
         let mut bytes = Bytes::new();
         let response = response.map_body(|_, body| match body.try_into_bytes() {
@@ -127,7 +127,7 @@ impl Answer {
                 bytes = whole.clone();
                 BoxBody::new(whole)
             }
-            // It is sent bit by bit, as only faults are.
+            // A streamed body, which only faults have.
             Err(body) => body,
         });
         let header = |name| response.headers().get(name)?.to_str().ok();
@@ -147,12 +147,12 @@ impl Answer {
         (answer, response)
     }
 
-    /// Whether the JSON has something at the place.
+    /// Whether the JSON has a value at the pointer.
     pub(super) fn has(&self, pointer: &str) -> bool {
         matches!(&self.body, Body::Json(json) if json.pointer(pointer).is_some())
     }
 
-    /// The string at a place in the JSON.
+    /// The string at the pointer in the JSON.
     pub(super) fn text(&self, pointer: &str) -> Option<&str> {
         match &self.body {
             Body::Json(json) => json.pointer(pointer)?.as_str(),
@@ -160,8 +160,8 @@ impl Answer {
         }
     }
 
-    /// Why the request failed: the first line of the string at a place in the JSON or, without one,
-    /// what the status means.
+    /// Why the request failed: the first line of the string at the pointer in the JSON or, without one, the meaning of
+    /// the status.
     pub(super) fn reason(&self, pointer: &str) -> &str {
         match self.text(pointer).and_then(|text| text.lines().next()) {
             Some(reason) => reason,
@@ -171,7 +171,7 @@ impl Answer {
     }
 }
 
-/// Whom the token is about.
+/// The user of the token.
 pub(super) fn user(claims: &AccessTokenClaims) -> Option<&str> {
     claims
         .get("preferred_username")

@@ -1,8 +1,7 @@
-//! What the cloud is asked and what it answers, read off the wire and put into words, for those who
-//! listen to the cloud's events.
+//! Describes the requests to the cloud and their answers, read off the wire, for the log.
 //!
-//! Only what is known to be harmless is told: names, numbers and URLs. Tokens are read for whom they
-//! are about, and never shown.
+//! The log has only what is known to be harmless: names, numbers and URLs. Of tokens it names the user and the
+//! audience, never the token.
 
 mod entra;
 mod graph;
@@ -20,8 +19,8 @@ use self::message::{Answer, Request, Words};
 use crate::events::{Event, Events, Exchange, Party};
 use crate::tenant::Tenant;
 
-/// Passes a request on, and tells of it and its answer. The app's data name the service, a [`Party`], and those who
-/// listen, [`Events`].
+/// Passes a request on, and reports it and its answer. The app's data have the service, a [`Party`], and the listener,
+/// [`Events`].
 pub(crate) async fn observe(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -32,7 +31,7 @@ pub(crate) async fn observe(
         request.app_data::<Party>(),
     ) else {
         return Err(ErrorInternalServerError(
-            "nobody knows whose service this is",
+            "the app's data lack the tenant, the listener or the service",
         ));
     };
     if !events.are_heard() {

@@ -18,7 +18,7 @@ pub(super) struct Answer {
 /// Why an invocation failed. The client only learns that it did.
 #[derive(Debug)]
 pub(super) enum InvocationFailure {
-    /// There is no process to call.
+    /// No process can be called.
     NoHandler(String),
     /// The call did not reach the process, or its answer did not come back.
     Connection(String),
@@ -30,9 +30,9 @@ pub(super) enum InvocationFailure {
     Body(String),
     /// The return value is not what the MCP extension expects.
     ReturnValue(String),
-    /// function.json asks for something that the host cannot do.
+    /// The bindings in function.json need something that the host cannot do.
     Binding,
-    /// `functionTimeout` is over.
+    /// `functionTimeout` has elapsed.
     Timeout,
 }
 
@@ -56,18 +56,16 @@ impl fmt::Display for InvocationFailure {
                     "error while handling parameter $return after function returned: {problem}"
                 )
             }
-            Self::Binding => {
-                f.write_str("the host cannot do what the bindings in function.json ask for")
-            }
+            Self::Binding => f.write_str("the host does not support the bindings in function.json"),
             Self::Timeout => f.write_str(
-                "functionTimeout is over (an empty answer, too, leaves the host waiting); \
+                "functionTimeout has elapsed (the host also keeps waiting after an empty answer); \
                 the handler is killed",
             ),
         }
     }
 }
 
-/// Reads an answer. `None` is one that completes nothing: an empty body or a bare `null`.
+/// Reads an answer. `None` stands for one that does not complete the invocation: an empty body or a bare `null`.
 pub(super) fn read(
     content_type: Option<&str>,
     body: &[u8],
@@ -86,7 +84,7 @@ pub(super) fn read(
     match body {
         Json::Null => return Ok(None),
         Json::Object(_) => {}
-        _ => return refused("it is not an object"),
+        _ => return refused("not an object"),
     }
     if !matches!(
         body.member("Outputs"),
@@ -118,9 +116,9 @@ fn is_json(content_type: &str) -> bool {
 fn log_line(line: &Json) -> Result<Option<String>, InvocationFailure> {
     match line {
         Json::Null => Ok(None),
-        Json::Array(_) | Json::Object(_) => {
-            Err(InvocationFailure::Body("Logs holds more than texts".into()))
-        }
+        Json::Array(_) | Json::Object(_) => Err(InvocationFailure::Body(
+            "Logs has elements that are not strings".into(),
+        )),
         scalar => Ok(Some(scalar.to_text())),
     }
 }

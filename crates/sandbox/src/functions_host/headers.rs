@@ -74,7 +74,7 @@ impl Headers {
         Self(joined)
     }
 
-    /// The value of a header, whatever the case of its name.
+    /// The value of a header, with its name in any case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
@@ -82,7 +82,7 @@ impl Headers {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The caller's name, if App Service Authentication gave it.
+    /// The caller's name, if App Service Authentication set it.
     pub fn caller(&self) -> Option<&str> {
         self.get("X-MS-CLIENT-PRINCIPAL-NAME")
     }
@@ -108,7 +108,7 @@ fn rank(name: &str) -> usize {
         .unwrap_or(usize::MAX)
 }
 
-/// Only the names: values hold tokens and keys.
+/// Shows only the names, since values hold tokens and keys.
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set()

@@ -1,4 +1,4 @@
-//! The page at `/` by which the host tells a browser that it runs.
+//! The page at `/`, which tells a browser that the host runs.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

@@ -16,7 +16,7 @@ use super::dotnet::newtonsoft::{self, Json};
 use super::dotnet::{date, system_text_json};
 use super::headers::Headers;
 
-/// What the host sends for one call.
+/// The host's request for one call.
 #[derive(Debug)]
 pub struct Invocation {
     /// `X-Azure-Functions-InvocationId`.
@@ -44,8 +44,8 @@ impl Invocation {
     }
 }
 
-/// What a function wants to be told of a call.
-#[derive(Debug, Clone, Copy)]
+/// The inputs of a function.
+#[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     function: &'a str,
     trigger: &'a str,
@@ -89,17 +89,17 @@ impl<'a> From<&'a Prompt> for Inputs<'a> {
     }
 }
 
-/// What the extension knows of a client's call.
-#[derive(Debug, Clone)]
+/// A client's call, as far as the extension knows it.
+#[derive(Clone, Debug)]
 pub struct Call {
-    /// What is called.
+    /// The target of the call.
     pub target: Target,
-    /// Who calls.
+    /// The client that calls.
     pub client: Client,
 }
 
-/// What a client calls.
-#[derive(Debug, Clone)]
+/// The target of a call.
+#[derive(Clone, Debug)]
 pub enum Target {
     /// A tool.
     Tool {
@@ -125,23 +125,23 @@ pub enum Target {
 }
 
 /// The client of a call.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Client {
     /// Every header of its request.
     pub headers: Headers,
-    /// How it speaks to the extension.
+    /// Its transport to the extension.
     pub transport: Transport,
-    /// How it introduced itself, where the extension still knows.
+    /// Its `clientInfo`, where the extension still has it.
     pub info: Option<ClientInfo>,
 }
 
 /// A transport of MCP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Streamable HTTP.
     StreamableHttp,
-    /// HTTP with SSE, of the protocol of 2024-11-05. The headers of a call are those of the request
-    /// that opened the stream, whoever sent the call.
+    /// HTTP with SSE, of the protocol of 2024-11-05. The headers of a call are those of the request that opened the
+    /// stream, not those of the request that sent the call.
     HttpSse,
 }
 
@@ -155,7 +155,7 @@ impl Transport {
 }
 
 /// `clientInfo` of `initialize`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ClientInfo {
     /// The client's name.
     pub name: String,
@@ -192,7 +192,7 @@ fn envelope(function: &Inputs, call: &Call, system: &SystemData) -> serde_json::
         format!("mcp{}context", call.target.kind()),
         call.context(arguments.as_ref()),
     );
-    // The host leaves out every key with this ending, and so one copy of the caller's tokens.
+    // The host omits every key with this ending, and so one copy of the caller's tokens.
     if !function.trigger.to_ascii_lowercase().ends_with("trigger") {
         metadata.insert(function.trigger.to_owned(), quoted_text);
     }
@@ -271,7 +271,7 @@ fn with_members_of(
 }
 
 impl Target {
-    /// As it is part of the names in `Metadata`.
+    /// The part of the names in `Metadata` that tells the kind.
     fn kind(&self) -> &'static str {
         match self {
             Self::Tool { .. } => "tool",
@@ -291,7 +291,7 @@ impl Target {
 }
 
 impl Call {
-    /// The call in the extension's words: what the handler finds when it has unpacked `Data`.
+    /// The call as the extension writes it: the text that the handler unpacks from `Data`.
     fn to_text(&self) -> serde_json::Result<String> {
         #[derive(Serialize)]
         struct InvocationContext<'a> {
@@ -340,8 +340,8 @@ impl Call {
         })
     }
 
-    /// `Metadata.mcptoolcontext` and its kind: the extension's object as `Json.NET` sees it, with
-    /// the names of .NET and kinds in place of arguments.
+    /// `Metadata.mcptoolcontext` and its counterparts: the extension's object as `Json.NET` sees it, with .NET's names,
+    /// and with kinds in place of the arguments.
     fn context(&self, arguments: Option<&Arguments>) -> Value {
         let headers = &self.client.headers;
         let mut context = Map::new();
@@ -377,7 +377,7 @@ impl Call {
     }
 }
 
-/// The arguments one by one, in the client's order; of two of one name, the last.
+/// The arguments, in the client's order; of repeated ones, the last.
 struct Arguments(Vec<(String, Box<RawValue>)>);
 
 impl Arguments {
@@ -405,7 +405,7 @@ impl Arguments {
             .collect()
     }
 
-    /// What `Json.NET` makes of a `JsonElement`: the number of its kind and nothing else.
+    /// The arguments as `Json.NET` writes a `JsonElement`: the number of its kind and nothing else.
     fn kinds(&self) -> Value {
         let kind = |value: &RawValue| match value.get().as_bytes().first() {
             Some(b'{') => 1,

@@ -67,8 +67,7 @@ impl Invoker {
     ) -> Result<Answer, InvocationFailure> {
         let invoker = Arc::clone(self);
         let function = function.to_owned();
-        // A task of its own, since the host does not call the invocation off when the client goes
-        // away.
+        // A task of its own, since the host does not cancel the invocation when the client goes away.
         let task = tokio::spawn(async move {
             let pid = invoker.handler.pid();
             let call = invoker.call(&function, invocation, client);
@@ -104,10 +103,10 @@ impl Invoker {
             .get(CONTENT_TYPE)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let body = response.into_body().collect().await;
-        let body = body.map_err(|error| connection(&error))?.to_bytes();
+        let body = body.map_err(|error| connection_failure(&error))?.to_bytes();
         match answer::read(content_type.as_deref(), &body)? {
             Some(answer) => Ok(answer),
-            // Nothing completes the invocation, and so it lasts until its time is over.
+            // Nothing completes the invocation, and so it lasts until its timeout.
             None => std::future::pending().await,
         }
     }
@@ -175,7 +174,7 @@ impl Invoker {
 
     async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, InvocationFailure> {
         let response = self.client.request(request).await;
-        response.map_err(|error| connection(&error))
+        response.map_err(|error| connection_failure(&error))
     }
 }
 
@@ -206,7 +205,7 @@ fn body(platform: Platform, text: Bytes) -> Body {
     }
 }
 
-fn connection(error: &(dyn std::error::Error + 'static)) -> InvocationFailure {
+fn connection_failure(error: &(dyn std::error::Error + 'static)) -> InvocationFailure {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -1,6 +1,6 @@
-//! The keys of the Functions host, and whom it lets call an extension.
+//! The keys of the Functions host, and the gate that lets callers through to an extension.
 //!
-//! `recordings/functions-host/key-gate.json` has what the real host was seen to decide.
+//! Source: recordings `functions-host/key-gate.json`.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 /// The header that holds a key.
 const HEADER: &str = "x-functions-key";
 
-/// The header by which App Service Authentication tells who is signed in.
+/// The header in which App Service Authentication names the signed-in caller.
 const PRINCIPAL: &str = "x-ms-client-principal";
 
 /// A key of the Functions host.
@@ -50,20 +50,20 @@ impl fmt::Debug for AccessKey {
 }
 
 /// The keys of one host.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct HostKeys {
     /// The system key `mcp_extension`, which opens the MCP extension.
     pub mcp_extension: AccessKey,
     /// `_master`, which opens everything.
     pub master: AccessKey,
-    /// The host key `default`, which opens functions with an HTTP trigger and so nothing here.
+    /// The host key `default`, which opens functions with an HTTP trigger; the sandbox has none.
     pub host: AccessKey,
     /// The system key of another extension.
     pub other_extension: AccessKey,
 }
 
 impl HostKeys {
-    /// Keys of which one is known.
+    /// Random keys but for this one.
     pub fn with_mcp_extension(mcp_extension: AccessKey) -> Self {
         Self {
             mcp_extension,
@@ -77,7 +77,7 @@ impl HostKeys {
 /// The gate to the extensions.
 #[derive(Debug)]
 pub(super) struct KeyGate {
-    /// Without keys it is open, as under Core Tools.
+    /// Without keys the gate is open, as under Core Tools.
     pub keys: Option<HostKeys>,
     pub level: WebhookAuthorization,
     /// Whether the host believes `X-MS-CLIENT-PRINCIPAL` (`WEBSITE_AUTH_ENABLED`).
@@ -90,7 +90,7 @@ pub(super) struct Closed {
     pub status: StatusCode,
     /// `WWW-Authenticate`.
     pub challenge: Option<&'static str>,
-    /// For the sandbox's user. The client is told nothing.
+    /// For the log. The client does not get it.
     pub reason: &'static str,
 }
 
@@ -126,12 +126,12 @@ impl KeyGate {
             WebhookAuthorization::Unknown => {
                 return Err(Closed::with(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    "webhookAuthorizationLevel in host.json is not one that the host knows",
+                    "the host does not know the webhookAuthorizationLevel in host.json",
                 ));
             }
         }
 
-        let key = key_of(request);
+        let key = read_key(request);
         let is = |other: &AccessKey| key.as_deref() == Some(other.as_str());
         if is(&keys.master) || (extension == "mcp" && is(&keys.mcp_extension)) {
             return Ok(());
@@ -153,8 +153,7 @@ impl KeyGate {
             Some(_) => "the key in ?code= is not the system key",
         };
         Err(match principal {
-            // To the host, somebody who is signed in has proved who they are: there is nothing to
-            // challenge.
+            // To the host, a signed-in caller is authenticated: it sends no challenge.
             Principal::SignedIn => Closed::with(StatusCode::FORBIDDEN, reason),
             _ => Closed {
                 challenge: Some(challenge(request)),
@@ -164,8 +163,8 @@ impl KeyGate {
     }
 }
 
-/// The key that the request holds: the header wins over `?code=`, even with a wrong key.
-fn key_of(request: &HttpRequest) -> Option<String> {
+/// The key of the request: the header overrides `?code=`, even with a wrong key.
+fn read_key(request: &HttpRequest) -> Option<String> {
     if let Some(header) = request.headers().get(HEADER) {
         return Some(String::from_utf8_lossy(header.as_bytes()).into_owned());
     }
@@ -177,7 +176,7 @@ fn key_of(request: &HttpRequest) -> Option<String> {
         .map(|(_, code)| code)
 }
 
-/// Who is signed in, as far as the host looks.
+/// The signed-in caller, as far as the host checks.
 #[derive(Debug, PartialEq, Eq)]
 enum Principal {
     None,
@@ -202,8 +201,7 @@ impl Principal {
     }
 }
 
-/// `WWW-Authenticate`: the host also looks for a token of its own kind, and says what it thinks of
-/// one that is none.
+/// `WWW-Authenticate`: the host also expects a token of its own kind, and says what is wrong with any other.
 fn challenge(request: &HttpRequest) -> &'static str {
     let token = request
         .headers()
@@ -215,8 +213,7 @@ fn challenge(request: &HttpRequest) -> &'static str {
         .filter(|token| !token.is_empty());
     match token {
         None => "Bearer",
-        // The recordings leave the description out; these are ASP.NET Core's words for a signing
-        // key that it does not know.
+        // The recordings omit the description; this is ASP.NET Core's for an unknown signing key.
         Some(token) if is_json_web_token(token) => {
             r#"Bearer error="invalid_token", error_description="The signature key was not found""#
         }
@@ -266,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_header_is_not_saved_by_the_query() {
+    fn a_wrong_header_overrides_a_right_query() {
         let gate = gate("k");
         let wrong = TestRequest::with_uri("/?code=k").insert_header((HEADER, "x"));
         assert_eq!(status(&gate, wrong), Some(401));

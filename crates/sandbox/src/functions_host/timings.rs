@@ -1,16 +1,15 @@
-//! How long the host takes its time.
+//! The host's waiting times.
 
 use std::time::Duration;
 
-/// How long the host takes its time. The default is what the real host was seen to do
-/// (`recordings/functions-host`); tests that wait for it want less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The host's waiting times. The defaults are those of the real host (`recordings/functions-host`); tests shorten them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostTimings {
-    /// What a call gets on top of `functionTimeout` before the client hears of it.
+    /// How long after `functionTimeout` the client gets the failure of a call.
     pub grace: Duration,
-    /// How long a call waits for a handler that is being started, or that cannot be.
+    /// How long a call waits for a handler that is being started, or that cannot be started.
     pub wait_for_handler: Duration,
-    /// How long the host lives on after it has given the handler up. It is not reachable then.
+    /// How long the host lives on, unreachable, after it has given the handler up.
     pub farewell: Duration,
     /// How long calls in flight may take to finish when the host is told to stop.
     pub drain: Duration,

@@ -1,7 +1,7 @@
-//! The host's web server, Kestrel, where clients and handlers can tell it from actix-web: it keeps
-//! the spelling and the order of headers, and has limits of its own.
+//! Kestrel, the host's web server, where clients and handlers can distinguish it from actix-web: it keeps the spelling
+//! and the order of headers, and has limits of its own.
 //!
-//! Source: recordings `headers`; measured limits of the front.
+//! Source: recordings `headers`; measured limits of the front end.
 
 use std::collections::VecDeque;
 use std::io;
@@ -36,23 +36,23 @@ pub(super) const MAX_BODY: usize = 100 * 1024 * 1024;
 const MAX_HEAD: usize = 256 * 1024;
 
 /// The head of a request as the client wrote it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Head {
     /// Bytes of all header lines.
     size: usize,
     headers: Vec<(String, Vec<u8>)>,
 }
 
-/// The heads that came over a connection and were not taken yet.
+/// The heads that were received on a connection and not yet taken.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Heads(Arc<Mutex<VecDeque<Head>>>);
 
-/// Whether requests for any host name are answered, as Azure does. Otherwise those for another name
-/// than this machine's own are refused, which keeps web pages out whose name was rebound to it.
-#[derive(Debug, Clone, Copy)]
+/// Whether requests for any host name are answered, as in Azure. Otherwise only those for this machine's own names are
+/// answered, which keeps out web pages whose name was rebound to this machine.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct AnswersAnyHost(pub bool);
 
-/// Refuses what Kestrel refuses before anybody looks at the request, and foreign host names.
+/// Refuses what Kestrel refuses before the request is handled, and foreign host names.
 pub(super) async fn limit(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -79,7 +79,7 @@ pub(super) async fn limit(
         return Ok(request.into_response(response));
     }
     request.extensions_mut().insert(head);
-    match body(&mut request).await {
+    match read_body(&mut request).await {
         Some(body) => request.set_payload(Payload::from(body)),
         None => {
             let response = HttpResponse::InternalServerError().force_close().finish();
@@ -89,9 +89,9 @@ pub(super) async fn limit(
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
-/// Reads the whole body before anybody answers, since actix-web closes the connection of a request
-/// whose body nobody reads, and Kestrel does not. `None` is a body that is too large or breaks off.
-async fn body(request: &mut ServiceRequest) -> Option<Bytes> {
+/// Reads the whole body before the request is handled, since actix-web closes the connection of a request with an
+/// unread body, and Kestrel does not. `None` stands for a body that is too large or incomplete.
+async fn read_body(request: &mut ServiceRequest) -> Option<Bytes> {
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > MAX_BODY) {
@@ -143,8 +143,8 @@ pub(super) fn client_headers(request: &HttpRequest) -> Headers {
     Headers::new(clients.iter().copied().chain(platforms))
 }
 
-/// A connection that notes the heads of the requests which come over it, since actix-web keeps the
-/// names of headers in lower case and in no order.
+/// A connection that records the heads of its requests, since actix-web keeps the names of headers in lower case and in
+/// no order.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
@@ -226,23 +226,23 @@ impl ActixStream for Connection {
 #[derive(Debug, Default)]
 struct HeadReader {
     part: Part,
-    /// What came of a head or of a chunk's first line.
+    /// The part of a head or of a chunk's first line that was received.
     line: Vec<u8>,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Part {
     #[default]
     Head,
-    /// So many bytes of a body are still to come.
+    /// The remaining bytes of a body.
     Body(u64),
     /// The line before a chunk, which says how long it is.
     ChunkSize,
-    /// So many bytes of a chunk and its line end.
+    /// The remaining bytes of a chunk and its line end.
     Chunk(u64),
     /// Lines after the last chunk, up to an empty one.
     Trailer,
-    /// Something that actix-web will not understand either.
+    /// Input that actix-web does not understand either.
     Lost,
 }
 
@@ -271,7 +271,7 @@ impl HeadReader {
                 Part::ChunkSize => {
                     if self.take_until(b"\r\n", &mut bytes) {
                         let line = std::mem::take(&mut self.line);
-                        self.part = match chunk_size(&line) {
+                        self.part = match parse_chunk_size(&line) {
                             Some(0) => Part::Trailer,
                             // The chunk is followed by a line end.
                             Some(size) => Part::Chunk(size.saturating_add(2)),
@@ -293,7 +293,7 @@ impl HeadReader {
         }
     }
 
-    /// Moves bytes to the line up to and with `end`; says whether it was there.
+    /// Moves bytes up to and including `end` to the line; returns whether `end` was found.
     fn take_until(&mut self, end: &[u8], bytes: &mut &[u8]) -> bool {
         let start = self.line.len().saturating_sub(end.len() - 1);
         let former = self.line.len();
@@ -353,7 +353,7 @@ impl HeadReader {
     }
 }
 
-fn chunk_size(line: &[u8]) -> Option<u64> {
+fn parse_chunk_size(line: &[u8]) -> Option<u64> {
     let line = std::str::from_utf8(line).ok()?;
     let digits = line.split(';').next()?.trim();
     u64::from_str_radix(digits, 16).ok()

@@ -13,7 +13,7 @@ use crate::events::{Event, Events, Exchange, Party};
 
 const PREFIX: &str = "/runtime/webhooks/";
 
-/// Requests with any other method are for nobody.
+/// The methods that the route takes.
 const METHODS: [Method; 5] = [
     Method::GET,
     Method::PUT,
@@ -22,14 +22,14 @@ const METHODS: [Method; 5] = [
     Method::OPTIONS,
 ];
 
-/// What the route needs to know.
+/// The state of the route.
 #[derive(Debug)]
 pub(super) struct Webhooks {
     pub gate: KeyGate,
     pub events: Events,
 }
 
-/// Leads requests for an extension through the key gate to it, and leaves others alone.
+/// Routes requests for an extension to it through the key gate, and passes other requests on.
 pub(super) async fn route(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -57,7 +57,7 @@ pub(super) fn is_mcp(path: &str) -> bool {
     extension(path).as_deref() == Some("mcp")
 }
 
-/// The extension that a path leads to, in lower case.
+/// The name of the extension that a path leads to, in lower case.
 fn extension(path: &str) -> Option<String> {
     let (prefix, path) = path.split_at_checked(PREFIX.len())?;
     if !prefix.eq_ignore_ascii_case(PREFIX) {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_extension_is_found_whatever_the_case_and_whatever_follows() {
+    fn an_extension_is_found_in_any_case_and_with_any_path_below_it() {
         for (path, expected) in [
             ("/runtime/webhooks/mcp", Some("mcp")),
             ("/Runtime/Webhooks/MCP/", Some("mcp")),

@@ -31,7 +31,7 @@ struct HandlerAnswer {
     status: Option<u16>,
     headers: Option<BTreeMap<String, String>>,
     body: Option<Value>,
-    /// A text of so many characters as return value.
+    /// A return value of this many characters.
     repeat: Option<usize>,
     #[serde(default)]
     no_content_type: bool,
@@ -72,7 +72,7 @@ struct ExchangeResponse {
     body: String,
 }
 
-/// How long a call lasts that is cancelled meanwhile.
+/// The duration of a call that is cancelled meanwhile.
 const CANCELLED_CALL: Duration = Duration::from_millis(600);
 
 /// Replays the rows that are requests and answers. The others are about connections and the end of
@@ -81,7 +81,7 @@ pub(super) async fn replay(file: &Path) -> io::Result<Vec<Outcome>> {
     let rows: Vec<Row> = super::read(file)?;
     let app = AppFolder::new(&json!({ "description": { "defaultExecutablePath": "handler" } }))?;
     let handler = ScriptedHandler::start().await?;
-    handler.usually("Echo2", Answer::returning("return"));
+    handler.set_default_answer("Echo2", Answer::returning("return"));
     let mut options = FunctionsHostOptions::new(
         AppFiles::load_with_settings(app.path(), Platform::Azure, []).map_err(io::Error::other)?,
         Handler::Address(handler.address()),
@@ -98,8 +98,8 @@ pub(super) async fn replay(file: &Path) -> io::Result<Vec<Outcome>> {
     for row in rows {
         let differences = match (&row.handler_answer, &row.response) {
             (Some(answer), response) => {
-                handler.answer_with(script(answer));
-                match post(&host, &call()).await {
+                handler.answer_with(build_script(answer));
+                match post(&host, &call_message()).await {
                     Ok(received) => response.compare(&received),
                     Err(error) => vec![format!("no response: {error}")],
                 }
@@ -134,7 +134,7 @@ pub(super) async fn replay(file: &Path) -> io::Result<Vec<Outcome>> {
 }
 
 /// The answer to the call and, where that is a redirect, to the request that follows it.
-fn script(answer: &HandlerAnswer) -> Vec<Answer> {
+fn build_script(answer: &HandlerAnswer) -> Vec<Answer> {
     if answer.reset {
         return vec![Answer::Close];
     }
@@ -169,7 +169,7 @@ fn script(answer: &HandlerAnswer) -> Vec<Answer> {
     }
 }
 
-fn call() -> String {
+fn call_message() -> String {
     json!({
         "jsonrpc": "2.0",
         "id": 1,
@@ -209,12 +209,12 @@ impl RowResponse {
             headers: received.headers.clone(),
             body: received.body.clone(),
         };
-        // Of the headers, the recorder kept the type alone.
+        // Of the headers, the recorder kept the content type only.
         received
             .headers
             .retain(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         let mut body = self.body.clone().unwrap_or_default();
-        // A long body was told by its beginning and its length.
+        // Of a long body, the beginning and the length were recorded.
         if let Some((start, rest)) = body.split_once("… (") {
             let length = rest
                 .split(' ')

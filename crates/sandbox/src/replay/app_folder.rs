@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A function app in a temporary folder, which goes with it.
+/// A function app in a temporary folder. Dropping it removes the folder.
 pub(super) struct AppFolder(PathBuf);
 
 /// The system key of every replayed request.
@@ -25,7 +25,7 @@ impl AppFolder {
         Ok(folder)
     }
 
-    /// An app with a tool and nothing else, whose host.json has this `customHandler`.
+    /// An app with a single tool, whose host.json has this `customHandler`.
     pub(super) fn new(custom_handler: &Value) -> io::Result<Self> {
         let host = json!({
             "version": "2.0",

@@ -1,15 +1,15 @@
-//! Bodies as recordings tell them: whole, or the length, the digest and both ends of a long one.
+//! Bodies as recordings have them: whole, or the length, the digest and both ends of a long one.
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 /// A body.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Body {
-    /// The whole of it. Bytes that are not UTF-8 were recorded as U+FFFD.
+    /// The whole body. Bytes that are not UTF-8 were recorded as U+FFFD.
     Whole(String),
-    /// A long one, whose middle repeats one character.
+    /// A long body, whose middle repeats one character.
     Long {
         length: usize,
         sha256: String,
@@ -25,7 +25,7 @@ impl Default for Body {
 }
 
 impl Body {
-    /// The bytes, rebuilt where they are told by their ends.
+    /// The bytes; those of a long body are rebuilt from its ends.
     ///
     /// # Errors
     /// When the rebuilt body has another digest than the recorded one.
@@ -50,7 +50,7 @@ impl Body {
         }
     }
 
-    /// What is wrong with `bytes` in place of this body, where this is a long one.
+    /// Compares `bytes` with this body, if it is a long one.
     pub(super) fn compare_long(&self, bytes: &[u8]) -> Option<Result<(), String>> {
         match self {
             Self::Whole(_) => None,

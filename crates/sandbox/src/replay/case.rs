@@ -35,14 +35,14 @@ pub(super) struct Step {
     pub request: Option<Request>,
     pub response: Option<Response>,
     pub handler: Vec<Call>,
-    /// How often the handler was called, where not all calls are told.
+    /// How often the handler was called, where not all calls were recorded.
     #[serde(rename = "handlerCalls")]
     pub handler_calls: Option<usize>,
-    /// What came in the stream meanwhile (HTTP with SSE).
+    /// The events in the stream meanwhile (HTTP with SSE).
     pub stream: Option<Vec<SseEvent>>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct Request {
     pub method: String,
     pub path: String,
@@ -52,7 +52,7 @@ pub(super) struct Request {
     pub body: Body,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Response {
     pub status: Option<u16>,
@@ -64,11 +64,11 @@ pub(super) struct Response {
     pub first: Option<SseEvent>,
     /// `complete`, or `stopped` where the recorder did not wait for the end.
     pub ended: Option<String>,
-    /// How long the response took, where that matters: until the time of a call was over.
+    /// How long the response took, where that matters: until the timeout of a call.
     pub seconds: Option<f64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct SseEvent {
     pub event: String,
     pub data: String,
@@ -78,12 +78,12 @@ pub(super) struct SseEvent {
 #[derive(Debug, Deserialize)]
 pub(super) struct Call {
     pub request: HandlerRequest,
-    /// `{"status", "headers", "body"}`, `"none"` or `"connection closed"`; not told in a stream.
+    /// `{"status", "headers", "body"}`, `"none"` or `"connection closed"`; not recorded in a stream.
     #[serde(default)]
     pub answer: Value,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct HandlerRequest {
     pub line: String,
     #[serde(default)]

@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use super::case::SseEvent;
 
-/// Generous: the longest case is a body of 100 MiB on a busy machine.
+/// The limit of an exchange. It is generous: the longest case is a body of 100 MiB on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A response that was read to its end, or as far as it was wanted.
+/// A response, read to its end or as far as needed.
 #[derive(Debug)]
 pub(super) struct Received {
     pub status: u16,
@@ -33,7 +33,7 @@ impl Received {
 /// A connection with a request on it.
 pub(super) struct Connection {
     stream: TcpStream,
-    /// What was read and not yet used.
+    /// The bytes that were read and not yet used.
     buffer: Vec<u8>,
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn exchange(
 ) -> io::Result<Received> {
     let whole = async {
         let mut connection = Connection::open(address, head, body).await?;
-        connection.response(method == "HEAD").await
+        connection.read_response(method == "HEAD").await
     };
     timeout(PATIENCE, whole).await.unwrap_or_else(|_| {
         Err(io::Error::new(
@@ -57,7 +57,7 @@ pub(super) async fn exchange(
 }
 
 impl Connection {
-    /// Connects and sends a request. A server that refuses a large body early is heard all the same.
+    /// Connects and sends a request. The response of a server that refuses a large body early is read all the same.
     pub(super) async fn open(address: SocketAddr, head: &[u8], body: &[u8]) -> io::Result<Self> {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -82,7 +82,7 @@ impl Connection {
     }
 
     /// Reads the status line and the headers.
-    pub(super) async fn head(&mut self) -> io::Result<Received> {
+    pub(super) async fn read_head(&mut self) -> io::Result<Received> {
         loop {
             let mut headers = [httparse::EMPTY_HEADER; 64];
             let mut response = httparse::Response::new(&mut headers);
@@ -114,8 +114,8 @@ impl Connection {
         }
     }
 
-    async fn response(&mut self, has_no_body: bool) -> io::Result<Received> {
-        let mut received = self.head().await?;
+    async fn read_response(&mut self, has_no_body: bool) -> io::Result<Received> {
+        let mut received = self.read_head().await?;
         if has_no_body {
             return Ok(received);
         }
@@ -126,7 +126,7 @@ impl Connection {
             .header("content-length")
             .and_then(|length| length.parse::<usize>().ok());
         if is_chunked {
-            while let Some(chunk) = self.chunk().await? {
+            while let Some(chunk) = self.read_chunk().await? {
                 received.body.extend_from_slice(&chunk);
             }
         } else {
@@ -140,7 +140,7 @@ impl Connection {
         Ok(received)
     }
 
-    async fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+    async fn read_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             if let Ok(httparse::Status::Complete((start, size))) =
                 httparse::parse_chunk_size(&self.buffer)
@@ -160,12 +160,12 @@ impl Connection {
     }
 
     /// Reads one event of a stream, which comes in a chunk of its own.
-    pub(super) async fn event(&mut self) -> io::Result<SseEvent> {
-        let chunk = timeout(PATIENCE, self.chunk())
+    pub(super) async fn read_event(&mut self) -> io::Result<SseEvent> {
+        let chunk = timeout(PATIENCE, self.read_chunk())
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no event in two minutes"))??
             .ok_or(io::ErrorKind::UnexpectedEof)?;
-        let mut events = events(&String::from_utf8_lossy(&chunk));
+        let mut events = parse_events(&String::from_utf8_lossy(&chunk));
         events
             .pop()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an event"))
@@ -173,7 +173,7 @@ impl Connection {
 }
 
 /// The events of a stream's text.
-pub(super) fn events(text: &str) -> Vec<SseEvent> {
+pub(super) fn parse_events(text: &str) -> Vec<SseEvent> {
     let event = |block: &str| {
         let mut event = SseEvent {
             event: String::new(),

@@ -1,4 +1,4 @@
-//! What differs between what was recorded and what came.
+//! The differences between what was recorded and what was received.
 
 use serde_json::Value;
 
@@ -7,8 +7,7 @@ use super::case::{self, HandlerRequest, SseEvent};
 use super::client::{self, Received};
 use super::scripted_handler;
 
-/// The headers of a response by which a client does something. The others tell how the body is
-/// framed, which server it is and what time.
+/// The headers of a response that a client acts on. The others are about the body's framing, the server and the time.
 const MATTERS: [&str; 7] = [
     "content-type",
     "cache-control",
@@ -45,7 +44,7 @@ pub(super) fn response(recorded: &case::Response, received: &Received) -> Vec<St
     if closes(expected) != closes(got) {
         differences.push(format!("header connection: {expected:?}, got {got:?}"));
     }
-    differences.extend(body(&recorded.body, &received.body));
+    differences.extend(compare_body(&recorded.body, &received.body));
     differences
 }
 
@@ -60,7 +59,7 @@ fn same_header(recorded: Option<&str>, got: Option<&str>) -> bool {
     }
 }
 
-/// How long the session id is that stands behind `<session plain 33>`.
+/// The length of the session id behind a placeholder such as `<session plain 33>`.
 fn placeholder_length(recorded: &str) -> Option<usize> {
     recorded
         .strip_prefix("<session ")?
@@ -72,7 +71,7 @@ fn placeholder_length(recorded: &str) -> Option<usize> {
 }
 
 /// Compares a body.
-fn body(recorded: &Body, received: &[u8]) -> Option<String> {
+fn compare_body(recorded: &Body, received: &[u8]) -> Option<String> {
     if let Some(outcome) = recorded.compare_long(received) {
         return outcome.err().map(|problem| format!("body: {problem}"));
     }
@@ -80,18 +79,21 @@ fn body(recorded: &Body, received: &[u8]) -> Option<String> {
         return None;
     };
     let received = String::from_utf8_lossy(received);
-    text(recorded, &received).map(|problem| format!("body: {problem}"))
+    compare_text(recorded, &received).map(|problem| format!("body: {problem}"))
 }
 
-fn text(recorded: &str, received: &str) -> Option<String> {
+fn compare_text(recorded: &str, received: &str) -> Option<String> {
     if recorded == received {
         return None;
     }
     let is_stream = |text: &str| text.starts_with("event: ");
     if is_stream(recorded) && is_stream(received) {
-        return events(&client::events(recorded), &client::events(received));
+        return events(
+            &client::parse_events(recorded),
+            &client::parse_events(received),
+        );
     }
-    Some(format!("{}, got {}", shown(recorded), shown(received)))
+    Some(format!("{}, got {}", shorten(recorded), shorten(received)))
 }
 
 /// Compares events.
@@ -106,23 +108,23 @@ pub(super) fn events(recorded: &[SseEvent], received: &[SseEvent]) -> Option<Str
             if recorded.event != received.event {
                 return Some(format!("event {}, got {}", recorded.event, received.event));
             }
-            json(&recorded.data, &received.data)
+            compare_json(&recorded.data, &received.data)
         })
 }
 
-/// Compares two JSON texts: byte for byte, but for `_meta`, whose members the real extension puts in
-/// another order in every process, and for what the recorder has replaced.
-fn json(recorded: &str, received: &str) -> Option<String> {
+/// Compares two JSON texts: byte for byte, but for `_meta`, whose members have another order in every process of the
+/// real extension, and for what the recorder has replaced.
+fn compare_json(recorded: &str, received: &str) -> Option<String> {
     if recorded == received {
         return None;
     }
     if !recorded.contains("\"_meta\"") && !recorded.contains("<guid>") {
-        return Some(format!("{}, got {}", shown(recorded), shown(received)));
+        return Some(format!("{}, got {}", shorten(recorded), shorten(received)));
     }
     let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
     match (parse(recorded), parse(received)) {
         (Some(expected), Some(got)) if expected == got => None,
-        _ => Some(format!("{}, got {}", shown(recorded), shown(received))),
+        _ => Some(format!("{}, got {}", shorten(recorded), shorten(received))),
     }
 }
 
@@ -137,7 +139,10 @@ pub(super) fn call(
         differences.push(format!("handler: {}, got {}", recorded.line, received.line));
     }
     if !recorded.headers.is_empty() {
-        differences.extend(handler_headers(&recorded.headers, &received.headers));
+        differences.extend(compare_handler_headers(
+            &recorded.headers,
+            &received.headers,
+        ));
     }
     let body = &recorded.body;
     if let Body::Whole(expected) = body {
@@ -158,7 +163,7 @@ pub(super) fn call(
     differences
 }
 
-fn handler_headers(recorded: &[String], received: &[(String, String)]) -> Vec<String> {
+fn compare_handler_headers(recorded: &[String], received: &[(String, String)]) -> Vec<String> {
     let mut expected: Vec<_> = recorded
         .iter()
         .map(|line| case::header(line).0.to_ascii_lowercase())
@@ -194,7 +199,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     let pattern = pattern.replace("PORT", "<port>");
     let mut rest = text;
     let mut parts = pattern.split(['<', '>']);
-    // Parts between the marks are, in turn, fixed and free.
+    // The parts between the marks are alternately fixed and free.
     let Some(fixed) = parts.next() else {
         return text.is_empty();
     };
@@ -214,7 +219,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     rest.is_empty()
 }
 
-/// An invocation with the recorder's placeholders for what changes.
+/// An invocation with the recorder's placeholders for variable values.
 fn with_placeholders(body: &str, secrets: &[(&str, &str)]) -> String {
     let mut text = body.to_owned();
     for (secret, placeholder) in secrets {
@@ -247,7 +252,7 @@ fn first_difference(expected: &str, got: &str) -> String {
     format!("at {at}: …{}…, got …{}…", around(expected), around(got))
 }
 
-fn shown(text: &str) -> String {
+fn shorten(text: &str) -> String {
     let short: String = text.chars().take(300).collect();
     format!("{short:?}")
 }

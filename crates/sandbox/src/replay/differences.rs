@@ -23,7 +23,7 @@ struct Difference {
 }
 
 impl Differences {
-    /// Those of the project itself.
+    /// The differences that the project itself lists.
     ///
     /// # Errors
     /// When the file is not of the expected form.
@@ -40,8 +40,7 @@ impl Differences {
         super::read(file)
     }
 
-    /// Sorts outcomes. `is_whole` says that all cases were replayed, so that an entry that explains
-    /// nothing is stale.
+    /// Sorts outcomes. If `is_whole`, all cases were replayed, and an entry that explains nothing is stale.
     pub(super) fn explain(&self, outcomes: Vec<Outcome>, is_whole: bool) -> Report {
         let mut report = Report::default();
         let mut used = vec![false; self.0.len()];

@@ -1,7 +1,6 @@
-//! `key-gate.json`: who the host let call the MCP extension, and what it told the others.
+//! `key-gate.json`: which callers the host let through to the MCP extension, and how it refused the others.
 //!
-//! A row's name says what was sent: where the host ran, who was signed in, and which key or token
-//! came along.
+//! A row's name says what was sent: where the host ran, who was signed in, and which key or token was sent.
 
 use std::io;
 use std::path::Path;
@@ -57,7 +56,7 @@ pub(super) async fn replay(file: &Path) -> io::Result<Vec<Outcome>> {
         let answer = request.send().await.map_err(io::Error::other)?;
         outcomes.push(Outcome {
             case,
-            differences: differences(&row, answer).await?,
+            differences: compare(&row, answer).await?,
         });
     }
     Ok(outcomes)
@@ -81,7 +80,7 @@ impl Environment {
     }
 }
 
-/// A host with an app of one tool, which nobody calls.
+/// A host with an app of one tool, which is never called.
 struct Host {
     _app: AppFolder,
     host: FunctionsHost,
@@ -114,7 +113,7 @@ impl Host {
         })
     }
 
-    /// The request that the row's name tells of.
+    /// The request that the row's name describes.
     async fn request(&self, row: &Row) -> io::Result<RequestBuilder> {
         let unknown = |part: &str| {
             let message = format!("key-gate.json, {}: \"{part}\" is not understood", row.case);
@@ -128,7 +127,7 @@ impl Host {
         let mut session = None;
 
         let mut parts = row.case.split('.');
-        // The first tells of the host.
+        // The first part is about the host.
         let first = parts.next().unwrap_or_default();
         for part in parts {
             match part {
@@ -264,8 +263,8 @@ fn tampered(session: &str) -> String {
     format!("{}{other}{}", &session[..middle], &session[middle + 1..])
 }
 
-/// In what the answer is another. Of a body only its presence was recorded.
-async fn differences(row: &Row, answer: Response) -> io::Result<Vec<String>> {
+/// Compares the answer. Of a body, only whether it is empty.
+async fn compare(row: &Row, answer: Response) -> io::Result<Vec<String>> {
     let mut differences = Vec::new();
     let status = answer.status().as_u16();
     if status != row.status {

@@ -39,7 +39,7 @@ pub(super) async fn replay(apps_file: &Path, selection: Selection<'_>) -> io::Re
 }
 
 async fn replay_group(apps: &Apps, group: &Path) -> io::Result<Vec<Outcome>> {
-    let cases = super::files(group)?
+    let cases = super::find_files(group)?
         .iter()
         .map(|file| super::read(file))
         .collect::<io::Result<Vec<Case>>>()?;
@@ -132,7 +132,7 @@ struct Site {
     setting: Setting,
     host: FunctionsHost,
     handler: ScriptedHandler,
-    /// Gone with the site.
+    /// Removed with the site.
     _folder: AppFolder,
 }
 
@@ -195,13 +195,13 @@ impl Site {
             .as_ref()
             .is_some_and(|response| response.first.is_some());
         let differences = if !case.exchanges.is_empty() {
-            play.client(&case.exchanges).await
+            play.play_client(&case.exchanges).await
         } else if is_stream {
-            play.stream(case).await
+            play.play_stream(case).await
         } else if case.steps.is_empty() {
-            play.step(&case.single).await
+            play.play_step(&case.single).await
         } else {
-            play.steps(&case.steps).await
+            play.play_steps(&case.steps).await
         };
         differences.unwrap_or_else(|error| vec![format!("no response: {error}")])
     }
@@ -221,10 +221,10 @@ struct Play<'a> {
 }
 
 impl Play<'_> {
-    async fn steps(&mut self, steps: &[Step]) -> io::Result<Vec<String>> {
+    async fn play_steps(&mut self, steps: &[Step]) -> io::Result<Vec<String>> {
         let mut differences = Vec::new();
         for (index, step) in steps.iter().enumerate() {
-            let found = self.step(step).await?;
+            let found = self.play_step(step).await?;
             differences.extend(
                 found
                     .into_iter()
@@ -234,16 +234,16 @@ impl Play<'_> {
         Ok(differences)
     }
 
-    async fn step(&mut self, step: &Step) -> io::Result<Vec<String>> {
+    async fn play_step(&mut self, step: &Step) -> io::Result<Vec<String>> {
         let (Some(request), Some(recorded)) = (&step.request, &step.response) else {
             return Ok(Vec::new());
         };
-        let answers = match answers(&step.handler) {
+        let answers = match read_answers(&step.handler) {
             Ok(answers) => answers,
             Err(problem) => return Ok(vec![problem]),
         };
         self.site.handler.answer_with(answers);
-        let (head, body) = match self.raw(request) {
+        let (head, body) = match self.encode(request) {
             Ok(raw) => raw,
             Err(problem) => return Ok(vec![problem]),
         };
@@ -256,13 +256,13 @@ impl Play<'_> {
         if let Some(session) = received.header("mcp-session-id") {
             self.session = Some(session.to_owned());
         }
-        let mut differences = compare::response(&self.filled(recorded, &received), &received);
-        differences.extend(self.calls(step));
+        let mut differences = compare::response(&self.fill_in(recorded, &received), &received);
+        differences.extend(self.compare_calls(step));
         Ok(differences)
     }
 
-    /// What reached the handler.
-    fn calls(&self, step: &Step) -> Vec<String> {
+    /// Compares what reached the handler.
+    fn compare_calls(&self, step: &Step) -> Vec<String> {
         let received = self.site.handler.received();
         let expected = step.handler_calls.unwrap_or(step.handler.len());
         let mut differences = Vec::new();
@@ -288,7 +288,7 @@ impl Play<'_> {
     }
 
     /// The recorded response with this run's values in place of placeholders that the host repeats.
-    fn filled(&self, recorded: &Response, received: &Received) -> Response {
+    fn fill_in(&self, recorded: &Response, received: &Received) -> Response {
         let body::Body::Whole(text) = &recorded.body else {
             return recorded.clone();
         };
@@ -310,13 +310,13 @@ impl Play<'_> {
     }
 
     /// The bytes of a request: head and body.
-    fn raw(&self, request: &Request) -> Result<(Vec<u8>, Vec<u8>), String> {
+    fn encode(&self, request: &Request) -> Result<(Vec<u8>, Vec<u8>), String> {
         let body = request.body.bytes()?;
         let path = self.with_values(&request.path);
         let mut head = format!("{} {path} HTTP/1.1\r\n", request.method).into_bytes();
         let mut has_length = false;
         for line in &request.headers {
-            let line = long_header(&self.with_values(line))?;
+            let line = rebuild_long_header(&self.with_values(line))?;
             has_length |= header(&line).0.eq_ignore_ascii_case("content-length");
             // Recorded characters stand for bytes.
             head.extend(line.chars().map(|character| character as u8));
@@ -345,7 +345,7 @@ impl Play<'_> {
     }
 
     /// A conversation over HTTP with SSE.
-    async fn stream(&mut self, case: &Case) -> io::Result<Vec<String>> {
+    async fn play_stream(&mut self, case: &Case) -> io::Result<Vec<String>> {
         let (Some(request), Some(recorded)) = (&case.single.request, &case.single.response) else {
             return Ok(Vec::new());
         };
@@ -358,24 +358,24 @@ impl Play<'_> {
             if step.request.is_none() {
                 // The last message comes after the stream was closed.
                 drop(stream);
-                differences.extend(self.after_the_stream(step).await?);
+                differences.extend(self.play_after_stream(step).await?);
                 return Ok(differences);
             }
             self.site
                 .handler
                 .answer_with([Answer::returning("over sse")]);
             if let (Some(request), Some(recorded)) = (&step.request, &step.response) {
-                let (head, body) = self.raw(request).map_err(io::Error::other)?;
+                let (head, body) = self.encode(request).map_err(io::Error::other)?;
                 let received = exchange(self.site.address(), &head, &body, &request.method).await?;
                 found.extend(compare::response(recorded, &received));
             }
             let expected = step.stream.as_deref().unwrap_or_default();
             let mut events = Vec::new();
             for _ in expected {
-                events.push(stream.event().await?);
+                events.push(stream.read_event().await?);
             }
             found.extend(compare::events(expected, &events));
-            found.extend(self.calls(step));
+            found.extend(self.compare_calls(step));
             differences.extend(
                 found
                     .into_iter()
@@ -391,9 +391,9 @@ impl Play<'_> {
         recorded: &Response,
         differences: &mut Vec<String>,
     ) -> io::Result<Connection> {
-        let (head, body) = self.raw(request).map_err(io::Error::other)?;
+        let (head, body) = self.encode(request).map_err(io::Error::other)?;
         let mut stream = Connection::open(self.site.address(), &head, &body).await?;
-        let received = stream.head().await?;
+        let received = stream.read_head().await?;
         let mut lines = recorded.head.iter().skip(1).cloned().collect::<Vec<_>>();
         if lines.is_empty() {
             lines.clone_from(&recorded.headers);
@@ -404,7 +404,7 @@ impl Play<'_> {
             ..Response::default()
         };
         differences.extend(compare::response(&expected, &received));
-        let first = stream.event().await?;
+        let first = stream.read_event().await?;
         let state = first
             .data
             .split_once("azmcpcs=")
@@ -422,7 +422,7 @@ impl Play<'_> {
         Ok(stream)
     }
 
-    async fn after_the_stream(&mut self, step: &Step) -> io::Result<Vec<String>> {
+    async fn play_after_stream(&mut self, step: &Step) -> io::Result<Vec<String>> {
         let Some(recorded) = &step.response else {
             return Ok(Vec::new());
         };
@@ -437,7 +437,7 @@ impl Play<'_> {
                 json!({ "jsonrpc": "2.0", "id": 9, "method": "ping" }).to_string(),
             ),
         };
-        let (head, raw_body) = self.raw(&request).map_err(io::Error::other)?;
+        let (head, raw_body) = self.encode(&request).map_err(io::Error::other)?;
         let mut received = None;
         // The host may take a moment to see that the client is gone.
         for _ in 0..100 {
@@ -465,7 +465,7 @@ impl Play<'_> {
     }
 
     /// The requests of a real client, one after the other.
-    async fn client(&mut self, exchanges: &[Exchange]) -> io::Result<Vec<String>> {
+    async fn play_client(&mut self, exchanges: &[Exchange]) -> io::Result<Vec<String>> {
         let handler = &self.site.handler;
         handler.answer_with([]);
         let rich = json!({
@@ -473,9 +473,9 @@ impl Play<'_> {
             "content": json!({ "type": "text", "text": "{\"n\":1}" }).to_string(),
             "structuredContent": "{\"n\":1}",
         });
-        handler.usually("Rich", Answer::returning(&rich.to_string()));
+        handler.set_default_answer("Rich", Answer::returning(&rich.to_string()));
         for function in ["Plain", "ResText", "PromptPlain"] {
-            handler.usually(function, Answer::returning("hello"));
+            handler.set_default_answer(function, Answer::returning("hello"));
         }
         let mut differences = Vec::new();
         let mut stream = None;
@@ -499,7 +499,7 @@ impl Play<'_> {
                 stream = Some(opened);
                 continue;
             }
-            let (head, body) = self.raw(&request).map_err(io::Error::other)?;
+            let (head, body) = self.encode(&request).map_err(io::Error::other)?;
             let received = exchange(self.site.address(), &head, &body, &request.method).await?;
             if let Some(session) = received.header("mcp-session-id") {
                 self.session = Some(session.to_owned());
@@ -519,8 +519,8 @@ impl Play<'_> {
 /// Reads the response to a request up to the first event of its body.
 async fn first_event(address: SocketAddr, head: &[u8], body: &[u8]) -> io::Result<Received> {
     let mut connection = Connection::open(address, head, body).await?;
-    let mut received = connection.head().await?;
-    let event = connection.event().await?;
+    let mut received = connection.read_head().await?;
+    let event = connection.read_event().await?;
     received.body = format!("event: {}\ndata: {}\n\n", event.event, event.data).into_bytes();
     Ok(received)
 }
@@ -535,8 +535,8 @@ fn is_framing(name: &str) -> bool {
         .any(|framing| framing.eq_ignore_ascii_case(name))
 }
 
-/// A header line whose long value was told by its beginning and its length.
-fn long_header(line: &str) -> Result<String, String> {
+/// Rebuilds a header line whose long value was recorded as its beginning and its length.
+fn rebuild_long_header(line: &str) -> Result<String, String> {
     let Some((start, rest)) = line.split_once("… (") else {
         return Ok(line.to_owned());
     };
@@ -554,7 +554,7 @@ fn long_header(line: &str) -> Result<String, String> {
 }
 
 /// The answers that the handler gave.
-fn answers(calls: &[Call]) -> Result<Vec<Answer>, String> {
+fn read_answers(calls: &[Call]) -> Result<Vec<Answer>, String> {
     calls
         .iter()
         .map(|call| match &call.answer {

@@ -1,6 +1,5 @@
-//! Holds the sandbox against recordings of the real Functions host and MCP extension: each recorded
-//! request is sent as it was, a scripted handler gives the recorded answers, and what comes back is
-//! compared with what was recorded.
+//! Compares the sandbox with recordings of the real Functions host and MCP extension: each recorded request is sent
+//! unchanged, a scripted handler gives the recorded answers, and the response is compared with the recorded one.
 //!
 //! A folder of recordings holds, at any depth,
 //! - a folder with `apps.json` and, beside it, folders of cases of the MCP extension,
@@ -26,25 +25,25 @@ use std::path::{Path, PathBuf};
 pub use self::differences::Differences;
 pub use self::options::scripted_handler;
 
-/// What came of one recorded case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The outcome of one recorded case.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The case's name, such as `accept/any`.
     pub case: String,
-    /// In what the sandbox differs, each in one line.
+    /// How the sandbox differs, one line each.
     pub differences: Vec<String>,
 }
 
-/// What came of a replay.
+/// The outcome of a replay.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Cases that are the same.
     pub same: usize,
-    /// Cases that differ as the file of differences says, each with its reason.
+    /// Cases that differ as listed in the file of differences, each with its reason.
     pub explained: Vec<(Outcome, String)>,
     /// Cases that differ otherwise.
     pub unexplained: Vec<Outcome>,
-    /// Entries of the file of differences that explain nothing any more.
+    /// Entries of the file of differences that no longer explain anything.
     pub stale: Vec<String>,
 }
 
@@ -70,7 +69,7 @@ impl fmt::Display for Report {
             }
         }
         for entry in &self.stale {
-            writeln!(f, "nothing differs any more: take out the entry of {entry}")?;
+            writeln!(f, "no case differs as listed: remove the entry of {entry}")?;
         }
         writeln!(
             f,
@@ -84,7 +83,7 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// Whether the sandbox differs as it should, and not otherwise.
+    /// Whether the sandbox differs only as listed.
     pub fn is_expected(&self) -> bool {
         self.unexplained.is_empty() && self.stale.is_empty()
     }
@@ -107,7 +106,7 @@ pub async fn replay(
     let mut outcomes = Vec::new();
     let selection = Selection(groups);
     let mut has_recordings = false;
-    for file in files(folder)? {
+    for file in find_files(folder)? {
         let name = file.file_name().and_then(|name| name.to_str());
         match name {
             Some("apps.json") => {
@@ -152,7 +151,7 @@ pub async fn replay(
 }
 
 /// The groups to replay; all if none is named.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Selection<'a>(&'a [String]);
 
 impl Selection<'_> {
@@ -162,7 +161,7 @@ impl Selection<'_> {
 }
 
 /// All JSON files below a folder, in order.
-fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+fn find_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -1,4 +1,4 @@
-//! `options.json`: what the host made of `customHandler` in host.json.
+//! `options.json`: how the host takes `customHandler` in host.json.
 
 use std::fs;
 use std::io;
@@ -21,8 +21,8 @@ use crate::functions_host::handler_process::Environment;
 use crate::functions_host::{FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand};
 use crate::loopback;
 
-/// Calls that the recorded host never answered were given up after some time. The sandbox's own,
-/// with the real host's timings, are too.
+/// The timeout of a call. Calls that the recorded host never answered were given up after some time. The sandbox's,
+/// with the real host's timings, are given up, too.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A recorded option, and the answer to a tool call.
@@ -37,8 +37,8 @@ struct Case {
     response: Answer,
 }
 
-/// An answer; one of which nothing was recorded is empty.
-#[derive(Deserialize, Default)]
+/// An answer; empty if none was recorded.
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Answer {
     status: Option<u16>,
@@ -52,16 +52,16 @@ pub(super) async fn replay(file: &Path) -> io::Result<Vec<Outcome>> {
     let replays = cases.iter().map(async |case| {
         Ok::<_, io::Error>(Outcome {
             case: format!("options.json/{}", case.case),
-            differences: differences(case).await?,
+            differences: compare(case).await?,
         })
     });
     futures_util::future::try_join_all(replays).await
 }
 
-async fn differences(case: &Case) -> io::Result<Vec<String>> {
+async fn compare(case: &Case) -> io::Result<Vec<String>> {
     let mut custom_handler = case.custom_handler.clone();
     let description = case.description.clone().unwrap_or_else(|| {
-        // These cases were about the rest.
+        // These cases are about the other options.
         json!({ "defaultExecutablePath": "handler" })
     });
     custom_handler.insert("description".into(), description);
@@ -72,10 +72,10 @@ async fn differences(case: &Case) -> io::Result<Vec<String>> {
     write_handlers(&app, &case.case)?;
 
     let host = start(&app, &case.case)?;
-    let answer = call(&host.mcp_url()).await?;
+    let answer = call_tool(&host.mcp_url()).await?;
     let recorded = &case.response;
     let Some(headers) = &recorded.headers else {
-        // Nothing was recorded of the answer but that the host took the option.
+        // Only that the host took the option was recorded, not the answer.
         let status = answer.status;
         let differs = status != Some(200);
         return Ok(Vec::from_iter(differs.then(|| {
@@ -96,13 +96,13 @@ async fn differences(case: &Case) -> io::Result<Vec<String>> {
             .and_then(|headers| headers.get(name));
         compare(name, ours.unwrap_or(&Value::Null), value);
     }
-    let body = |answer: &Answer| message(answer.body.as_deref().unwrap_or_default());
+    let body = |answer: &Answer| parse_message(answer.body.as_deref().unwrap_or_default());
     compare("body", &body(&answer), &body(recorded));
     Ok(differences)
 }
 
 /// The message of an event stream; any other body as it is.
-fn message(body: &str) -> Value {
+fn parse_message(body: &str) -> Value {
     body.lines()
         .find_map(|line| line.strip_prefix("data:"))
         .and_then(|data| serde_json::from_str(data.trim()).ok())
@@ -132,8 +132,8 @@ fn start(app: &AppFolder, case: &str) -> io::Result<FunctionsHost> {
     FunctionsHost::start(FunctionsHostOptions::new(files, Handler::Command(command))?)
 }
 
-/// Calls the tool. Without an answer in time, or without anybody who listens, there is none.
-async fn call(url: &str) -> io::Result<Answer> {
+/// Calls the tool. The answer is empty if it does not come in time or the connection is refused.
+async fn call_tool(url: &str) -> io::Result<Answer> {
     let params = json!({ "name": "Echo", "arguments": {} });
     let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
     let request = loopback::client()?
@@ -157,7 +157,7 @@ async fn call(url: &str) -> io::Result<Answer> {
     };
     Ok(match timeout(PATIENCE, answer).await {
         Ok(Ok(answer)) => answer,
-        // The recording does not tell an answer that never ends from none.
+        // The recording does not distinguish an answer that never ends from none.
         Ok(Err(_)) | Err(_) => Answer::default(),
     })
 }
@@ -195,7 +195,7 @@ fn write_handlers(_app: &AppFolder, _case: &str) -> io::Result<()> {
     ))
 }
 
-/// Lets the scripted handler be one that never listens.
+/// The variable that keeps the scripted handler from listening.
 const NEVER_LISTENS: &str = "SCRIPTED_HANDLER_NEVER_LISTENS";
 
 /// A handler that answers every call with "ok", at the port that the host gives it.

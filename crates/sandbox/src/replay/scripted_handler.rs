@@ -1,4 +1,4 @@
-//! A custom handler that gives the answers it is told to, byte for byte, and keeps what it gets.
+//! A custom handler that gives scripted answers, byte for byte, and keeps its requests.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 /// A request that reached the handler.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Request {
     pub line: String,
     pub headers: Vec<(String, String)>,
@@ -21,15 +21,15 @@ pub(super) struct Request {
 }
 
 /// What the handler does with a request.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(super) enum Answer {
-    /// Answers.
+    /// Sends a response.
     Response {
         status: u16,
         headers: Vec<String>,
         body: Vec<u8>,
     },
-    /// Answers after some time.
+    /// Gives the answer after some time.
     Later(Duration, Box<Answer>),
     /// Never answers.
     None,
@@ -62,8 +62,8 @@ pub(super) struct ScriptedHandler {
 struct Script {
     answers: VecDeque<Answer>,
     received: Vec<Request>,
-    /// The answer of a function that the script does not name.
-    usual: Vec<(String, Answer)>,
+    /// The answers of functions for which the script has no answer.
+    defaults: Vec<(String, Answer)>,
 }
 
 impl ScriptedHandler {
@@ -99,12 +99,15 @@ impl ScriptedHandler {
         script.received.clear();
     }
 
-    /// What a function answers where no other answer is due.
-    pub(super) fn usually(&self, function: &str, answer: Answer) {
-        self.script.lock().usual.push((function.to_owned(), answer));
+    /// Sets the answer of a function for when no other answer is due.
+    pub(super) fn set_default_answer(&self, function: &str, answer: Answer) {
+        self.script
+            .lock()
+            .defaults
+            .push((function.to_owned(), answer));
     }
 
-    /// What came since the answers were set.
+    /// The requests since the answers were set.
     pub(super) fn received(&self) -> Vec<Request> {
         self.script.lock().received.clone()
     }
@@ -123,7 +126,7 @@ async fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> io::Result<()> 
         let answer = {
             let mut script = script.lock();
             let answer = match script.answers.len() {
-                0 => usual(&script.usual, &request.line),
+                0 => find_default_answer(&script.defaults, &request.line),
                 1 => script.answers[0].clone(),
                 _ => script.answers.pop_front().unwrap_or(Answer::Close),
             };
@@ -162,8 +165,8 @@ async fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> io::Result<()> 
     Ok(())
 }
 
-fn usual(usual: &[(String, Answer)], line: &str) -> Answer {
-    usual
+fn find_default_answer(defaults: &[(String, Answer)], line: &str) -> Answer {
+    defaults
         .iter()
         .find(|(function, _)| line.starts_with(&format!("POST /{function} ")))
         .map_or_else(

@@ -1,25 +1,25 @@
-//! Where the tenant's services are reached.
+//! The addresses of the tenant's services.
 
 /// The addresses that tokens, metadata and other services name.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Addresses {
-    /// Entra's: `http://127.0.0.1:{port}`.
+    /// Entra: `http://127.0.0.1:{port}`.
     pub(crate) authority: String,
-    /// Microsoft Graph's.
+    /// Microsoft Graph.
     pub(crate) graph: GraphOrigins,
-    /// That of the managed identity endpoint: `http://{address}:{port}/msi/token`.
+    /// The managed identity endpoint: `http://{address}:{port}/msi/token`.
     pub(crate) identity_endpoint: String,
 }
 
 /// The origins at which Graph listens. Each names it in scopes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GraphOrigins {
     pub(crate) http: String,
     pub(crate) https: Option<String>,
 }
 
 impl GraphOrigins {
-    /// The `aud` of every token for Graph, and where it says that its things are.
+    /// The `aud` of every token for Graph, and the origin of the URLs in its responses.
     pub(crate) fn audience(&self) -> &str {
         &self.http
     }

@@ -1,9 +1,9 @@
-//! The address at which Entra is asked.
+//! The addresses of Entra.
 
 use crate::directory::TENANT_ID;
 
-/// One of the origins at which Entra listens. Metadata and id tokens name the origin that they were asked for at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One of the origins at which Entra listens. Metadata and id tokens name the origin of the request for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Authority {
     /// `http://127.0.0.1:{port}` or `https://localhost:{port}`.
     pub(crate) origin: String,

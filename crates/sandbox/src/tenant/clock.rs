@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use time::OffsetDateTime;
 
-/// Tells the time in the cloud.
+/// The clock of the cloud.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     skew_seconds: AtomicI64,

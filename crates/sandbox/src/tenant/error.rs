@@ -1,4 +1,4 @@
-//! Entra's errors: which number goes with which OAuth error, and the body they are sent in.
+//! Entra's errors: the OAuth error of each `AADSTS` code, and the body of the response.
 //!
 //! Source: "Microsoft identity platform: AADSTS error codes", and bodies quoted in public issue threads. The sentences
 //! are the sandbox's own; programs must not depend on Entra's either.
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::clock::Clock;
 
 /// An error of Entra.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntraError {
     code: u32,
     status: u16,
@@ -25,7 +25,7 @@ const UNAUTHORIZED: u16 = 401;
 const BAD_REQUEST: u16 = 400;
 
 impl EntraError {
-    // What the user has to do.
+    // Errors that the user can resolve.
     pub(crate) const CONSENT_REQUIRED: Self = Self::invalid_grant(
         65001,
         "The user has not consented to the permissions that the application asks for.",
@@ -80,7 +80,7 @@ impl EntraError {
     )
     .suberror("bad_token");
 
-    // What somebody else has to do for the user.
+    // Errors that an administrator has to resolve.
     pub(crate) const ACCOUNT_DISABLED: Self =
         Self::invalid_grant(50057, "The user's account is disabled.");
     pub(crate) const ACCOUNT_UNKNOWN: Self =
@@ -106,7 +106,7 @@ impl EntraError {
     .suberror("message_only");
     pub(crate) const ENROLLMENT_BLOCKED: Self = Self::invalid_grant(
         53004,
-        "The user has to set up multi-factor authentication, and may not from here because of risk.",
+        "The user has to set up multi-factor authentication, but is blocked from doing so because of risk.",
     )
     .suberror("message_only");
     pub(crate) const DEVICE_NOT_MANAGED: Self =
@@ -307,13 +307,13 @@ impl EntraError {
         "The resource was not found in the tenant.",
     );
 
-    // What the caller can only wait for.
+    // Errors that pass with time.
     pub(crate) const REQUEST_LOOP: Self = Self::invalid_grant(
         50196,
         "The same request was repeated too often: a loop in the client.",
     );
 
-    /// Every error the stand-in can answer with.
+    /// Every error that the stand-in for Entra can answer with.
     pub const ALL: &[Self] = &[
         Self::CONSENT_REQUIRED,
         Self::MFA_REQUIRED,
@@ -416,29 +416,29 @@ impl EntraError {
         self
     }
 
-    /// Adds what exactly is wrong. Must not hold a token.
+    /// Adds the exact reason, which must not contain a token.
     pub(crate) fn because(mut self, detail: impl AsRef<str>) -> Self {
         self.description = format!("{} {}", self.description, detail.as_ref()).into();
         self
     }
 
-    /// The error of this number, if the stand-in knows it.
+    /// The error of this code, if the stand-in knows it.
     pub fn from_code(code: u32) -> Option<Self> {
         Self::ALL.iter().find(|error| error.code == code).cloned()
     }
 
-    /// The number after `AADSTS`.
+    /// The code: the number after `AADSTS`.
     pub fn code(&self) -> u32 {
         self.code
     }
 
-    /// What exactly is wrong, without the number.
+    /// The description, without the code.
     pub(crate) fn description(&self) -> &str {
         &self.description
     }
 
-    /// The same failure under another OAuth error, as it is called at another endpoint.
-    pub(crate) fn called(mut self, error: &'static str) -> Self {
+    /// The same error under the OAuth error of another endpoint.
+    pub(crate) fn with_oauth_error(mut self, error: &'static str) -> Self {
         self.error = error;
         self.suberror = None;
         self
@@ -501,7 +501,7 @@ impl EntraError {
     }
 }
 
-/// One time that an error is answered: by this, an operator finds it in the logs.
+/// One occurrence of an error: its ids, by which an operator finds it in the logs.
 pub(crate) struct Occurrence {
     pub(crate) timestamp: String,
     pub(crate) trace_id: Uuid,
@@ -568,7 +568,7 @@ mod tests {
     }
 
     #[test]
-    fn consent_is_told_by_the_suberror() {
+    fn missing_consent_is_identified_by_the_suberror() {
         assert_eq!(body(65001)["error"], "invalid_grant");
         assert_eq!(body(65001)["suberror"], "consent_required");
     }

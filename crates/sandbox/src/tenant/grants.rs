@@ -1,5 +1,5 @@
-//! What people granted clients: authorization codes and refresh tokens. They are kept as long as the cloud runs, so that
-//! a used one can be told from nonsense.
+//! The grants of people to clients: authorization codes and refresh tokens. They are kept as long as the cloud runs, so
+//! that a used one can be distinguished from an unknown one.
 
 use std::collections::HashMap;
 
@@ -13,20 +13,20 @@ use crate::directory::{Application, Person};
 /// Entra's documentation says "about 10 minutes".
 const CODE_LIFETIME: i64 = 10 * 60;
 
-/// As long as a refresh token of Entra may lie unused.
+/// How long a refresh token of Entra may stay unused.
 const REFRESH_TOKEN_LIFETIME: i64 = 90 * 24 * 60 * 60;
 
-/// Who lets which client do what.
-#[derive(Debug, Clone)]
+/// The permissions that a person grants to a client.
+#[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) client: &'static Application,
     pub(crate) person: Person,
-    /// As they were asked for at the authorization endpoint.
+    /// The scopes of the authorization request.
     pub(crate) scopes: Scopes,
 }
 
-/// What an authorization code stands for.
-#[derive(Debug, Clone)]
+/// The grant behind an authorization code, and the conditions for its redemption.
+#[derive(Clone, Debug)]
 pub(crate) struct AuthorizationCode {
     pub(crate) grant: Grant,
     pub(crate) redirect_uri: String,
@@ -36,7 +36,7 @@ pub(crate) struct AuthorizationCode {
     pub(crate) issued_at: i64,
 }
 
-/// What a client presents to redeem a code.
+/// The parameters with which a client redeems a code.
 pub(crate) struct Redemption<'a> {
     pub(crate) code: &'a str,
     pub(crate) client: &'a Application,
@@ -110,7 +110,7 @@ impl Grants {
         self.refresh_tokens.lock().insert(name, token);
     }
 
-    /// Accepts a refresh token of the client. As in Entra, it stays good when a newer one is issued for it.
+    /// Accepts a refresh token of the client. As in Entra, it stays valid when a newer one is issued for it.
     pub(crate) fn refresh(
         &self,
         name: &str,
@@ -128,12 +128,12 @@ impl Grants {
         Ok(token.grant.clone())
     }
 
-    /// Whose code it is.
+    /// The person of a code.
     pub(crate) fn person_of_code(&self, name: &str) -> Option<Person> {
         Some(self.codes.lock().get(name)?.code.grant.person.clone())
     }
 
-    /// Whose refresh token it is.
+    /// The person of a refresh token.
     pub(crate) fn person_of_refresh_token(&self, name: &str) -> Option<Person> {
         Some(self.refresh_tokens.lock().get(name)?.grant.person.clone())
     }
@@ -178,7 +178,7 @@ mod tests {
         grants
     }
 
-    fn good() -> Redemption<'static> {
+    fn valid_redemption() -> Redemption<'static> {
         Redemption {
             code: "code",
             client: &MCP_CLIENT,
@@ -188,23 +188,27 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_good_once() {
+    fn a_code_is_valid_once() {
         let grants = grants();
-        assert!(grants.redeem(&good(), CODE_LIFETIME - 1).is_ok());
+        assert!(
+            grants
+                .redeem(&valid_redemption(), CODE_LIFETIME - 1)
+                .is_ok()
+        );
         assert_eq!(
-            grants.redeem(&good(), 1).unwrap_err(),
+            grants.redeem(&valid_redemption(), 1).unwrap_err(),
             EntraError::CODE_REDEEMED
         );
     }
 
     #[test]
-    fn a_spoilt_redemption_is_refused_and_leaves_the_code_good() {
+    fn a_wrong_redemption_is_refused_and_leaves_the_code_valid() {
         let grants = grants();
         for (redemption, now, expected) in [
             (
                 Redemption {
                     code: "other",
-                    ..good()
+                    ..valid_redemption()
                 },
                 0,
                 EntraError::GRANT_INVALID,
@@ -212,7 +216,7 @@ mod tests {
             (
                 Redemption {
                     client: &VISUAL_STUDIO_CODE,
-                    ..good()
+                    ..valid_redemption()
                 },
                 0,
                 EntraError::GRANT_INVALID,
@@ -220,7 +224,7 @@ mod tests {
             (
                 Redemption {
                     redirect_uri: "http://localhost:3001/callback",
-                    ..good()
+                    ..valid_redemption()
                 },
                 0,
                 EntraError::CODE_REDIRECT_URI,
@@ -228,7 +232,7 @@ mod tests {
             (
                 Redemption {
                     verifier: None,
-                    ..good()
+                    ..valid_redemption()
                 },
                 0,
                 EntraError::CODE_VERIFIER_MISSING,
@@ -236,16 +240,16 @@ mod tests {
             (
                 Redemption {
                     verifier: Some("other"),
-                    ..good()
+                    ..valid_redemption()
                 },
                 0,
                 EntraError::CODE_VERIFIER,
             ),
-            (good(), CODE_LIFETIME, EntraError::CODE_EXPIRED),
+            (valid_redemption(), CODE_LIFETIME, EntraError::CODE_EXPIRED),
         ] {
             assert_eq!(grants.redeem(&redemption, now).unwrap_err(), expected);
         }
-        assert!(grants.redeem(&good(), 0).is_ok());
+        assert!(grants.redeem(&valid_redemption(), 0).is_ok());
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The tenant: what it knows of itself, what it has issued, and what it accepts. It has neither servers nor ports; the
-//! services that speak HTTP are built over it.
+//! The tenant: its state, the tokens that it has issued, and those that it accepts. It has neither servers nor ports;
+//! the services that speak HTTP are built on it.
 
 mod addresses;
 mod authority;
@@ -40,16 +40,16 @@ use crate::directory::{
 };
 use crate::ledger::Ledger;
 
-/// What the tenant decides by.
-#[derive(Debug, Clone)]
+/// The tenant's options.
+#[derive(Clone, Debug)]
 pub(crate) struct Policy {
     /// How long tokens for Graph live. Whole seconds.
     pub(crate) graph_token_lifetime: Duration,
-    /// After what time Entra suggests to refresh a Graph token (`refresh_in`). Whole seconds.
+    /// The time after which Entra suggests refreshing a Graph token (`refresh_in`). Whole seconds.
     pub(crate) refresh_in: Option<Duration>,
     /// How long the tokens of MCP clients live. Whole seconds.
     pub(crate) user_token_lifetime: Duration,
-    /// `resource` is ignored.
+    /// Whether Entra ignores `resource`.
     pub(crate) lenient_resource: bool,
 }
 
@@ -153,7 +153,7 @@ impl Tenant {
         token
     }
 
-    /// Makes a code, a refresh token or an id that nobody can guess, and records it as a secret.
+    /// Makes an unguessable code, refresh token or id, and records it as a secret.
     pub(crate) fn new_secret(&self) -> String {
         let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         self.ledger.record_secret(&secret);
@@ -165,7 +165,7 @@ impl Tenant {
         self.identity_header.read().clone()
     }
 
-    /// Makes a new value for `IDENTITY_HEADER`; the former is no longer accepted.
+    /// Makes a new value for `IDENTITY_HEADER`; the previous one is no longer accepted.
     pub(crate) fn rotate_identity_header(&self) -> String {
         let header = new_identity_header();
         self.ledger.record_secret(&header);
@@ -173,7 +173,7 @@ impl Tenant {
         header
     }
 
-    /// What the tenant's APIs are called.
+    /// The names of the tenant's APIs.
     pub(crate) fn api_names(&self) -> ApiNames<'_> {
         ApiNames {
             graph: &self.addresses.graph,
@@ -181,7 +181,7 @@ impl Tenant {
         }
     }
 
-    /// Whom an unverified token speaks of.
+    /// The person of an unverified token.
     pub(crate) fn person_of(&self, token: &str) -> Option<Person> {
         self.directory
             .person_by_object_id(unverified_claims(token)?.object_id()?)

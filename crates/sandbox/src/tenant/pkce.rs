@@ -6,10 +6,10 @@ use rsa::sha2::{Digest, Sha256};
 
 use super::error::EntraError;
 
-/// What the verifier of an authorization code has to match.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The challenge that the verifier of an authorization code has to match.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CodeChallenge {
-    /// The verifier itself. Entra accepts this, and takes it for granted where no method is named.
+    /// The verifier itself. Entra accepts this, and it is the default.
     Plain(String),
     /// The verifier's SHA-256.
     S256(String),

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::error::EntraError;
 
-/// What was asked for by `claims`, as far as it shows in the token.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The requested claims that have an effect on the token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RequestedClaims {
     /// The client can handle claims challenges (`xms_cc` with `cp1`).
     pub(crate) client_capabilities: Option<Value>,

@@ -7,12 +7,12 @@ use super::error::EntraError;
 use crate::directory::{Api, Directory, MCP_SERVER, Permission};
 
 /// The scopes of a request, in its own spelling.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scopes(Vec<Scope>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Scope {
-    /// The name of the API and a slash; nothing where Graph goes without saying.
+    /// The name of the API and a slash; empty where Graph is implied.
     prefix: String,
     permission: Permission,
     is_default: bool,
@@ -51,7 +51,7 @@ impl Scopes {
         self.permissions().any(|asked| asked == permission)
     }
 
-    /// The APIs that are asked for, each once. What it takes to sign in goes with any; alone, it is Graph's.
+    /// The requested APIs, each once. The permissions for sign-in go with any API; alone, they are Graph's.
     pub(crate) fn apis(&self) -> Vec<Api> {
         let apis: Vec<_> = [Api::McpServer, Api::Graph]
             .into_iter()
@@ -102,7 +102,7 @@ impl Scopes {
 
 const DEFAULT: &str = ".default";
 
-/// What every token for the API grants besides what was asked for.
+/// The permissions that every token for the API grants besides the requested ones.
 fn sign_in_values(api: Api) -> &'static [&'static str] {
     match api {
         Api::McpServer => &[],
@@ -137,8 +137,8 @@ impl Scope {
     }
 }
 
-/// The names that the tenant's APIs go by.
-#[derive(Debug, Clone, Copy)]
+/// The names of the tenant's APIs.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ApiNames<'a> {
     pub(crate) graph: &'a GraphOrigins,
     pub(crate) directory: &'a Directory,
@@ -154,7 +154,7 @@ impl ApiNames<'_> {
         }
     }
 
-    /// The API that has this identifier URI, in every character.
+    /// The API that has exactly this identifier URI.
     pub(crate) fn find_identifier_uri(self, uri: &str) -> Option<Api> {
         let Self { graph, directory } = self;
         if graph.contains(uri) {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_is_an_identifier_uri_in_every_character() {
+    fn a_resource_is_exactly_an_identifier_uri() {
         with_names(|names| {
             for uri in [ENDPOINT, IDENTIFIER_URI] {
                 assert_eq!(names.find_identifier_uri(uri), Some(Api::McpServer));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn graph_is_meant_where_no_api_is_named() {
+    fn graph_is_implied_where_no_api_is_named() {
         let scopes = parse("openid offline_access User.Read").unwrap();
         assert_eq!(scopes.apis(), [Api::Graph]);
         assert_eq!(scopes.claim(Api::Graph), "User.Read email openid profile");
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn several_apis_are_told_apart() {
+    fn several_apis_are_distinguished() {
         let scopes = parse(&format!("{IDENTIFIER_URI}/.default {GRAPH}/.default")).unwrap();
         assert_eq!(scopes.apis(), [Api::McpServer, Api::Graph]);
     }

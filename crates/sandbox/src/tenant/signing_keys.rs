@@ -49,7 +49,7 @@ impl SigningKey {
         self.signing.sign(message).to_vec()
     }
 
-    /// The public key as it is found in the wild: the "secret" of a key confusion attack.
+    /// The public key in PEM: the "secret" of a key confusion attack.
     pub(crate) fn public_pem(&self) -> String {
         self.public
             .to_public_key_pem(LineEnding::LF)
@@ -69,7 +69,7 @@ impl SigningKey {
     }
 }
 
-/// The published keys. The newest signs; the former stay published, since their tokens live on.
+/// The published keys. The newest signs; the previous ones stay published, since their tokens are still valid.
 pub(crate) struct SigningKeys {
     published: RwLock<Published>,
     stranger: OnceLock<SigningKey>,

@@ -1,4 +1,4 @@
-//! The tenant's tokens: what they claim, how they are signed, and who accepts them.
+//! The tenant's tokens: their claims, their signatures and their verification.
 //!
 //! Source: "Access token claims reference" of the Microsoft identity platform; RFC 7519 (JWT), RFC 7515 (JWS).
 
@@ -22,32 +22,32 @@ use crate::directory::{
     audience_of,
 };
 
-/// Entra dates its tokens back by five minutes, for the sake of clocks that are late.
+/// Entra backdates its tokens by five minutes, to allow for slow clocks.
 const BACKDATING: i64 = 300;
 
 const IDENTITY_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 const ID_TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// In a Graph token: the claims challenge that the token was issued for. Entra's tokens have no such claim; Graph and
-/// Entra share what happened to a user in other ways.
+/// In a Graph token: the claims challenge that the token was issued for. Entra's tokens have no such claim, since Entra
+/// and Graph exchange critical events in other ways.
 pub(crate) const CHALLENGE_CLAIM: &str = "sandbox_challenge";
 
-/// Who signs a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The signer of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signer {
     /// The tenant, with its newest key.
     Tenant,
-    /// Somebody else, with a key of his own under the tenant's key id.
+    /// Another party, with its own key under the tenant's key id.
     Stranger,
-    /// Nobody: `alg` is `none` and the signature empty.
+    /// None: `alg` is `none` and the signature is empty.
     Nobody,
-    /// Somebody who uses the tenant's public key in PEM as a secret: `alg` is `HS256`.
+    /// A party that uses the tenant's public key in PEM as a secret: `alg` is `HS256`.
     PublicKeyAsSecret,
 }
 
-/// A token before it is signed. Tests begin with a good one and spoil it.
-#[derive(Debug, Clone, PartialEq)]
+/// A token before it is signed. Tests start from a valid one and tamper with it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct TokenSpec {
     header: Map<String, Value>,
     claims: Map<String, Value>,
@@ -96,7 +96,7 @@ impl TokenSpec {
         self.claim("exp", issued_at + BACKDATING + seconds)
     }
 
-    /// Makes it the token of an application that acts for itself, without a user.
+    /// Turns it into the token of an application that acts for itself, without a user.
     pub fn app_only(self) -> Self {
         let service_principal = "b0f3c6d1-58e7-4a92-9d04-7c1e6a25f83b";
         self.without("scp")
@@ -108,7 +108,7 @@ impl TokenSpec {
             .claim("sub", service_principal)
     }
 
-    /// Sets who signs.
+    /// Sets the signer.
     pub fn signed_by(self, signer: Signer) -> Self {
         Self { signer, ..self }
     }
@@ -118,7 +118,7 @@ impl TokenSpec {
         self.claim_if_some("c_hash", code.map(code_hash))
     }
 
-    /// Adds what was asked for by `claims`.
+    /// Adds the requested claims.
     pub(crate) fn requested(self, requested: RequestedClaims) -> Self {
         self.claim_if_some("xms_cc", requested.client_capabilities)
             .claim_if_some(CHALLENGE_CLAIM, requested.challenge)
@@ -187,7 +187,7 @@ impl AccessTokenClaims {
 }
 
 impl fmt::Debug for AccessTokenClaims {
-    /// Names only the user and the audience: logs should not tell more.
+    /// Shows only the user and the audience, since logs should not contain more.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessTokenClaims")
             .field("oid", &self.object_id())
@@ -197,7 +197,7 @@ impl fmt::Debug for AccessTokenClaims {
 }
 
 /// Why a token is not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenRefusal {
     /// Not a JWT with claims in it, or of an unknown algorithm.
     Malformed,
@@ -209,7 +209,7 @@ pub enum TokenRefusal {
     Signature,
     /// From another issuer than the tenant.
     Issuer,
-    /// For somebody else.
+    /// For another audience.
     Audience,
     /// No longer valid.
     Expired,
@@ -244,7 +244,7 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// What a client holds for a person: a v2 token for the MCP server.
+    /// A client's token for a person: a v2 token for the MCP server.
     pub(crate) fn user_token(
         &self,
         person: &Person,
@@ -267,7 +267,7 @@ impl Tokens {
         ))
     }
 
-    /// What a client holds for a person to call Graph.
+    /// A client's token for a person to call Graph.
     pub(crate) fn graph_token(
         &self,
         person: &Person,
@@ -291,7 +291,7 @@ impl Tokens {
         ))
     }
 
-    /// What tells a client who has signed in, as far as the scopes let it know.
+    /// An id token: it tells a client who has signed in, as far as the scopes allow.
     pub(crate) fn id_token(
         &self,
         person: &Person,
@@ -318,7 +318,7 @@ impl Tokens {
         .claim_if_some("nonce", nonce)
     }
 
-    /// What the managed identity gets for a resource.
+    /// The managed identity's token for a resource.
     pub(crate) fn identity_token(&self, resource: &str) -> TokenSpec {
         TokenSpec::new(self.claims(
             IDENTITY_TOKEN_LIFETIME,
@@ -447,7 +447,7 @@ impl Tokens {
     }
 }
 
-/// What a token says about itself, unverified: enough to find out whose request it is that is going to fail.
+/// The unverified claims of a token: enough to name the person of a request that is going to fail.
 pub(crate) fn unverified_claims(token: &str) -> Option<AccessTokenClaims> {
     jsonwebtoken::dangerous::insecure_decode_claims(token)
         .ok()
@@ -464,7 +464,7 @@ fn pairwise_subject(person: &Person, audience: &str) -> String {
     )
 }
 
-/// `azpacr`: how the client proved who it is, not at all or with an assertion.
+/// `azpacr`: how the client authenticated, not at all or with an assertion.
 fn authentication_class(client: &Application) -> &'static str {
     match client.client_type {
         ClientType::Public => "0",
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn a_users_token_claims_what_entras_claims() {
+    fn a_users_token_has_the_claims_of_entras() {
         let tokens = tokens();
         let claims = tokens
             .verify(&tokens.sign(adas(&tokens)), &AUDIENCES)
@@ -575,7 +575,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spoilt_token_is_refused_for_the_right_reason() {
+    fn a_tampered_token_is_refused_for_the_right_reason() {
         let tokens = tokens();
         let ada = || adas(&tokens);
         for (spec, expected) in [
@@ -663,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cloud_lives_by_its_own_clock() {
+    fn the_cloud_uses_its_own_clock() {
         let tokens = tokens();
         let token = tokens.sign(adas(&tokens));
         tokens.clock.set_skew(7200);

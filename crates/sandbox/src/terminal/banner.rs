@@ -1,4 +1,4 @@
-//! Where everything is, whom to call as, and what to paste where.
+//! The banner: the addresses and keys, the people, and the commands and settings to paste.
 
 use anstyle::{AnsiColor, Style};
 use sandbox::Sandbox;
@@ -36,7 +36,7 @@ pub(super) fn text(sandbox: &Sandbox, ready: &Ready, is_quiet: bool) -> String {
     }
     let app = sandbox.app();
     for function in app.into_iter().flat_map(|app| &app.other_functions) {
-        text += &format!("\n  {function} has no MCP trigger; the sandbox leaves it alone.\n");
+        text += &format!("\n  {function} has no MCP trigger; the sandbox ignores it.\n");
     }
     let tool = app
         .and_then(|app| app.functions.first())
@@ -47,12 +47,12 @@ pub(super) fn text(sandbox: &Sandbox, ready: &Ready, is_quiet: bool) -> String {
     }
     if !is_quiet {
         text += &format!(
-            "\n{HEADING}From here on: who turns to whom, for what, and what comes of it.{HEADING:#}\n\
-             auth is App Service Authentication, host the Functions host, handler your program, identity the\n\
-             managed identity. Tokens and codes are never shown.\n"
+            "\n{HEADING}Log: each request between the parts, as it happens{HEADING:#}\n\
+             auth is App Service Authentication, host the Functions host, handler your program and identity the\n\
+             managed identity. The log never shows tokens or codes.\n"
         );
     }
-    text += "\nCtrl-C stops it all.\n";
+    text += "\nCtrl-C stops the sandbox.\n";
     text
 }
 
@@ -69,13 +69,13 @@ fn rows(directory: &Directory, ready: &Ready) -> Vec<(&'static str, String)> {
         rows.push((
             "Sign-in page",
             format!(
-                "{} (in a browser; whoever has not consented does so there)",
+                "{} (in a browser; asks for consent where it is missing)",
                 sign_in.url
             ),
         ));
         rows.push((
             "Client id",
-            format!("{} (of MCP clients that sign in)", sign_in.client_id),
+            format!("{} (for MCP clients that sign in)", sign_in.client_id),
         ));
         rows.push(("Scope", sign_in.scope.clone()));
         rows.push(("Resource", resource(sign_in, &ready.mcp_url)));
@@ -93,8 +93,8 @@ fn rows(directory: &Directory, ready: &Ready) -> Vec<(&'static str, String)> {
     }
     rows.push(("Graph", ready.graph.clone()));
     rows.push((
-        "Switches",
-        format!("{} (GET it to read what it can do)", ready.control_url),
+        "Control API",
+        format!("{} (GET it for help)", ready.control_url),
     ));
     let handler = match (ready.handler_pid, ready.handler_start_up_milliseconds) {
         (Some(pid), Some(start_up)) => format!("process {pid}, ready after {start_up} ms"),
@@ -105,10 +105,10 @@ fn rows(directory: &Directory, ready: &Ready) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// What Entra makes of the `resource` that MCP clients send.
+/// The values of `resource` that Entra accepts from MCP clients.
 fn resource(sign_in: &SignIn, mcp_url: &str) -> String {
     match &sign_in.resources {
-        None => "ignored (the real Entra compares it)".to_owned(),
+        None => "ignored (the real Entra checks it)".to_owned(),
         Some(uris) if uris.iter().any(|uri| uri == mcp_url) => {
             format!("{mcp_url} or its origin (anything else: AADSTS9010010)")
         }
@@ -119,7 +119,7 @@ fn resource(sign_in: &SignIn, mcp_url: &str) -> String {
     }
 }
 
-/// Who can call, and what is special about them.
+/// The people who can call, with their special conditions.
 fn people(directory: &Directory) -> String {
     let named = directory.people();
     let names = named.iter().map(|person| match person {
@@ -137,11 +137,11 @@ fn people(directory: &Directory) -> String {
         .join(", ")
 }
 
-/// Headings, and what to paste.
+/// Headings, and the text to paste below each.
 fn instructions(tool: &str, ready: &Ready) -> Vec<(String, String)> {
     let Ready {
         mcp_url: url,
-        control_url: switches,
+        control_url,
         ..
     } = ready;
     let inspector = "npx -y @modelcontextprotocol/inspector --cli";
@@ -159,7 +159,7 @@ fn instructions(tool: &str, ready: &Ready) -> Vec<(String, String)> {
         )
     };
     let visual_studio_code = "VS Code, in .vscode/mcp.json:".to_owned();
-    let mcp_remote = "Clients that start programs only, with mcp-remote:".to_owned();
+    let mcp_remote = "Clients that can only start programs, with mcp-remote:".to_owned();
 
     let (Some(key), Some(sign_in)) = (&ready.system_key, &ready.sign_in) else {
         return vec![
@@ -187,7 +187,7 @@ fn instructions(tool: &str, ready: &Ready) -> Vec<(String, String)> {
             format!("Call {tool} as Ada from another terminal:"),
             curl(&format!(
                 " -H 'x-functions-key: {key}' \
-                 -H \"Authorization: Bearer $(curl -s {switches}/token/ada)\""
+                 -H \"Authorization: Bearer $(curl -s {control_url}/token/ada)\""
             )),
         ),
         (
@@ -198,7 +198,7 @@ fn instructions(tool: &str, ready: &Ready) -> Vec<(String, String)> {
             ),
         ),
         (
-            "Let the Inspector sign in, as whomever you choose in the browser:".to_owned(),
+            "Let the Inspector sign in, as the person that you choose in the browser:".to_owned(),
             format!(
                 "{inspector} {call} --header \"x-functions-key: {key}\" --client-id {client_id}"
             ),

@@ -1,4 +1,4 @@
-//! An event as a line.
+//! An event as a line of the log.
 
 use anstyle::{AnsiColor, Style};
 use sandbox::events::{Answer, Event, Exchange, Party};
@@ -7,13 +7,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// How much of a tool's answer is shown, in characters.
+/// The length at which a tool's answer is cut, in characters.
 const ANSWER_LENGTH: usize = 160;
 
-/// Where the text of a line begins.
+/// The column of a line's text.
 const MARGIN: usize = 31;
 
-/// How wide the column of requests is. Longer ones take the room that they need.
+/// The width of the column of requests. Longer ones extend it.
 const REQUEST_WIDTH: usize = 36;
 
 const QUIET: Style = Style::new().dimmed();
@@ -36,23 +36,23 @@ pub(super) fn json(event: &Event) -> String {
     serde_json::to_string(&Line { time, event }).unwrap_or_default()
 }
 
-/// The event in words: the time, who turned to whom, and what came of it.
+/// The event in words: the time, the sender and the receiver, the request and the answer.
 pub(super) fn text(event: &Event) -> String {
     let (hour, minute, second) = OffsetDateTime::now_utc().to_hms();
     let time = format!("{hour:02}:{minute:02}:{second:02}Z");
-    let (direction, text) = words(event);
-    // Further lines of a text stay in its column.
+    let (direction, text) = describe(event);
+    // Further lines of a text are indented to its column.
     let text = text.replace('\n', &format!("\n{:MARGIN$}", ""));
     format!("{QUIET}{time}{QUIET:#}  {direction:<18}  {text}")
 }
 
-fn words(event: &Event) -> (String, String) {
+fn describe(event: &Event) -> (String, String) {
     match event {
-        Event::AppProblem { problem } => (direction("", " ", "host"), painted(BROKEN, problem)),
+        Event::AppProblem { problem } => (direction("", " ", "host"), paint(BROKEN, problem)),
         Event::HandlerStarted { pid } => handler(format!("started, process {pid}")),
         Event::HandlerReady { after } => handler(format!("ready after {} ms", after.as_millis())),
-        Event::HandlerEnded { reason } => handler(painted(BROKEN, reason)),
-        Event::HandlerLog(line) => (written_to(line.stream), log_line(line)),
+        Event::HandlerEnded { reason } => handler(paint(BROKEN, reason)),
+        Event::HandlerLog(line) => (describe_stream(line.stream), log_line(line)),
         Event::FunctionLog { function, text } => handler(format!("logs for {function}: {text}")),
         Event::McpRequest {
             method,
@@ -63,10 +63,13 @@ fn words(event: &Event) -> (String, String) {
                 Some(tool) => format!("{method} {tool}"),
                 None => method.clone(),
             };
-            let caller = caller.as_deref().unwrap_or("nobody in particular");
+            let caller = match caller {
+                Some(caller) => format!("as {caller}"),
+                None => "anonymous".to_owned(),
+            };
             (
                 direction("client", "→", "host"),
-                exchange("   ", &request, &format!("as {caller}")),
+                exchange("   ", &request, &caller),
             )
         }
         Event::ToolCall {
@@ -78,7 +81,7 @@ fn words(event: &Event) -> (String, String) {
             let request = format!("{tool}, after {} ms", duration.as_millis());
             (
                 direction("client", "←", "host"),
-                exchange("   ", &request, &answered(answer)),
+                exchange("   ", &request, &describe_answer(answer)),
             )
         }
         Event::Exchange(Exchange {
@@ -88,7 +91,7 @@ fn words(event: &Event) -> (String, String) {
             status,
             answer,
         }) => {
-            let status = painted(style_of(*status), &status.to_string());
+            let status = paint(style_of(*status), &status.to_string());
             (
                 direction(from.map_or("", short_name), "→", short_name(*to)),
                 exchange(&status, request, answer),
@@ -105,7 +108,7 @@ fn handler(text: String) -> (String, String) {
     (direction("", " ", "handler"), text)
 }
 
-fn written_to(stream: Stream) -> String {
+fn describe_stream(stream: Stream) -> String {
     match stream {
         Stream::Stdout => direction("stdout", "←", "handler"),
         Stream::Stderr => direction("stderr", "←", "handler"),
@@ -115,8 +118,8 @@ fn written_to(stream: Stream) -> String {
 fn log_line(line: &LogLine) -> String {
     match line.level {
         Level::Information => line.text.trim_start().to_owned(),
-        Level::Warning => painted(REFUSED, line.text.trim_start()),
-        Level::Error => painted(BROKEN, line.text.trim_start()),
+        Level::Warning => paint(REFUSED, line.text.trim_start()),
+        Level::Error => paint(BROKEN, line.text.trim_start()),
     }
 }
 
@@ -137,12 +140,12 @@ fn short_name(party: Party) -> &'static str {
     }
 }
 
-fn answered(answer: &Answer) -> String {
+fn describe_answer(answer: &Answer) -> String {
     match answer {
-        Answer::Result(text) => painted(GOOD, &shorten(text)),
-        Answer::Error(text) => painted(REFUSED, &format!("error: {}", shorten(text))),
-        Answer::HandlerFailed(cause) => painted(BROKEN, &format!("handler failed: {cause}")),
-        Answer::Refused(reason) => painted(REFUSED, &format!("refused: {}", shorten(reason))),
+        Answer::Result(text) => paint(GOOD, &shorten(text)),
+        Answer::Error(text) => paint(REFUSED, &format!("error: {}", shorten(text))),
+        Answer::HandlerFailed(cause) => paint(BROKEN, &format!("handler failed: {cause}")),
+        Answer::Refused(reason) => paint(REFUSED, &format!("refused: {}", shorten(reason))),
     }
 }
 
@@ -155,7 +158,7 @@ fn style_of(status: u16) -> Style {
     }
 }
 
-fn painted(style: Style, text: &str) -> String {
+fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
@@ -182,13 +185,13 @@ mod tests {
         })
     }
 
-    /// Without the time and without colours.
+    /// The line without the time and without colours.
     fn plain(event: &Event) -> String {
         anstream::adapter::strip_str(&text(event)).to_string()[11..].to_owned()
     }
 
     #[test]
-    fn a_line_tells_who_turned_to_whom_and_what_came_of_it() {
+    fn a_line_has_the_sender_the_receiver_the_request_and_the_answer() {
         assert_eq!(
             plain(&refusal()),
             " client → auth      401  POST /runtime/webhooks/mcp           — no bearer token"
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_find_the_same_in_fields() {
+    fn the_json_has_the_same_in_fields() {
         let line: serde_json::Value = serde_json::from_str(&json(&refusal())).unwrap();
         assert_eq!(line["event"], "exchange");
         assert_eq!(line["from"], "client");

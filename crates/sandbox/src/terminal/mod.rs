@@ -1,5 +1,5 @@
-//! What the program prints on standard output: a banner and then a line for each event, for people or,
-//! as JSON, for programs.
+//! The program's standard output: the banner and then the log, a line for each event, for people or, as JSON, for
+//! programs.
 
 mod banner;
 mod line;
@@ -13,12 +13,12 @@ use sandbox::{Profile, Sandbox};
 
 use self::ready::Ready;
 
-/// Whom the output is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The format of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Aligned lines, coloured on a terminal unless `NO_COLOR` is set.
     Text,
-    /// A JSON object on each line, the first of which tells where everything is.
+    /// A JSON object on each line, the first of which has the addresses and keys.
     Json,
 }
 
@@ -26,12 +26,12 @@ pub enum Format {
 pub struct Terminal {
     format: Format,
     is_quiet: bool,
-    /// JSON lines that wait for the first.
+    /// JSON lines that are held back until the first is printed.
     held: Mutex<Option<Vec<String>>>,
 }
 
 impl Terminal {
-    /// An output of this format. A quiet one keeps events to itself.
+    /// An output of this format. A quiet one does not print the log.
     pub fn new(format: Format, is_quiet: bool) -> Arc<Self> {
         Arc::new(Self {
             format,
@@ -52,7 +52,7 @@ impl Terminal {
         })
     }
 
-    /// Prints where everything is.
+    /// Prints the banner, or the first line of JSON.
     pub fn ready(&self, sandbox: &Sandbox, profile: Profile) {
         let ready = Ready::new(sandbox, profile);
         match self.format {
@@ -77,6 +77,6 @@ impl Terminal {
 }
 
 fn print(text: &str) {
-    // Nobody may be reading any more, which is no reason to stop.
+    // A closed output is no reason to stop.
     let _ = writeln!(anstream::stdout(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Where everything is when the sandbox runs, under names that programs can rely on.
+//! The addresses, keys and ids of the running sandbox, under names that programs can rely on.
 
 use std::path::PathBuf;
 
@@ -6,21 +6,21 @@ use sandbox::directory::{MCP_CLIENT, TENANT_ID, VISUAL_STUDIO_CODE};
 use sandbox::{Profile, Sandbox};
 use serde::Serialize;
 
-/// Where everything is.
+/// The first line of JSON, and the content of the banner.
 #[derive(Serialize)]
 #[serde(tag = "event", rename = "ready")]
 pub(super) struct Ready {
     /// `azure` or `local`.
     pub(super) profile: &'static str,
     pub(super) mcp_url: String,
-    /// In profile azure, as are all the members about signing in.
+    /// In profile azure only, as are all members about sign-in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) system_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) master_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sign_in: Option<SignIn>,
-    /// Who is signed in to the developer's tools, in profile local.
+    /// The person who is signed in to the developer's tools, in profile local only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) developer: Option<String>,
     /// Entra's address.
@@ -28,19 +28,19 @@ pub(super) struct Ready {
     pub(super) tenant_id: &'static str,
     /// The tenant's v2 issuer.
     pub(super) issuer: String,
-    /// Entra over https, if that was asked for.
+    /// The addresses over https, with `--tls`.
     #[serde(flatten)]
     pub(super) tls: Option<Tls>,
     pub(super) identity_endpoint: String,
     pub(super) graph: String,
-    /// The sandbox's own switches.
+    /// The control API.
     pub(super) control_url: String,
     pub(super) handler_pid: Option<u32>,
     /// How long the handler took to start.
     pub(super) handler_start_up_milliseconds: Option<u128>,
 }
 
-/// What it takes to sign in.
+/// The parameters for sign-in.
 #[derive(Serialize)]
 pub(super) struct SignIn {
     /// For a browser.
@@ -49,21 +49,21 @@ pub(super) struct SignIn {
     pub(super) client_id: &'static str,
     pub(super) visual_studio_code_client_id: &'static str,
     pub(super) scope: String,
-    /// What Entra takes for `resource`; anything, if it is lenient.
+    /// The values that Entra accepts for `resource`; absent if Entra ignores it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) resources: Option<Vec<String>>,
-    /// The short names of those who have one.
+    /// The short names of the people who have one.
     pub(super) people: Vec<String>,
 }
 
-/// What Microsoft's libraries need to stand in for the handler: they demand https.
+/// The parameters for a program on Microsoft's libraries in place of the handler: they require https.
 #[derive(Serialize)]
 pub(super) struct Tls {
     pub(super) tls_authority: String,
     pub(super) tls_graph: String,
     /// The file with the certificate to trust.
     pub(super) ca_certificate: PathBuf,
-    /// What the managed identity endpoint accepts until the handler is started again.
+    /// The value that the managed identity endpoint accepts until the handler is started again.
     pub(super) identity_header: String,
 }
 

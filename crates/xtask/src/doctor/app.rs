@@ -1,20 +1,17 @@
-//! The app's files, and what else `func start` needs of them.
+//! Checks the app's files, and what `func start` needs besides.
 
 use std::{collections::BTreeMap, path::Path};
 
 use function_app::AppFiles;
-use functions_mcp::{
-    settings::{Settings, names},
-    tool::ToolDefinition,
-};
+use functions_mcp::{Settings, ToolDefinition, names};
 
 use super::{azurite::Azurite, finding::Finding};
 use crate::functions;
 
-/// The variable by which Core Tools start another executable than host.json names.
+/// The variable that overrides host.json's executable for Core Tools.
 const EXECUTABLE: &str = "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath";
 
-/// Checks the app with these `tools` at `root`, and the storage that it names.
+/// Checks the app at `root`, which defines `tools`, and its storage.
 pub async fn check(root: &Path, tools: &[ToolDefinition], azurite: &Azurite) -> Vec<Finding> {
     let mut findings = vec![function_files(root, tools)];
     let app = match AppFiles::load(root) {
@@ -48,7 +45,7 @@ fn function_files(root: &Path, tools: &[ToolDefinition]) -> Finding {
     }
 }
 
-/// Whether the handler accepts the settings that Core Tools hand to it.
+/// Checks that the handler accepts the settings that Core Tools pass to it.
 fn settings(local_settings: &BTreeMap<String, String>) -> Finding {
     let lookup = |name: &str| match name {
         names::PORT => Some("1".to_owned()),
@@ -68,7 +65,7 @@ fn handler(root: &Path, executable: &str) -> Finding {
     let text = format!("there is no {executable}");
     let on_windows = format!("{executable}.exe");
     if root.join(&on_windows).is_file() {
-        // The host takes the name as it is.
+        // The host uses the name unchanged.
         Finding::warn(
             text,
             format!(
@@ -93,7 +90,7 @@ mod tests {
         finding::{Verdict, assert_found},
     };
 
-    /// A copy of the test app's files, with the handler where an app has it.
+    /// A copy of the test app's files, with the path of the handler as in a real app.
     fn app() -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         let tools = registry().definitions();

@@ -1,4 +1,4 @@
-//! Azurite, the storage of local runs.
+//! Checks Azurite, the storage of local runs.
 
 use reqwest::{Method, Request, Url, header::SERVER};
 
@@ -18,7 +18,7 @@ pub struct Azurite {
 }
 
 impl Default for Azurite {
-    /// Where `UseDevelopmentStorage=true` looks for it.
+    /// The ports that `UseDevelopmentStorage=true` stands for.
     fn default() -> Self {
         Self {
             blob: 10_000,
@@ -28,7 +28,7 @@ impl Default for Azurite {
 }
 
 impl Azurite {
-    /// Checks that the services are there.
+    /// Checks that both services answer.
     pub async fn check(&self) -> [Finding; 2] {
         [
             service("blob", self.blob).await,
@@ -47,12 +47,12 @@ async fn service(name: &str, port: u16) -> Finding {
             START,
         ),
         Ok(_) => Finding::fail(
-            format!("something else than Azurite's {name} service is on port {port}"),
-            format!("end it; then {START}"),
+            format!("another program than Azurite's {name} service is on port {port}"),
+            format!("stop it; then {START}"),
         ),
         Err(error) => Finding::fail(
             format!("Azurite's {name} service does not answer on port {port}: {error}"),
-            format!("end what is there; then {START}"),
+            format!("stop the program that listens there; then {START}"),
         ),
     }
 }
@@ -69,7 +69,7 @@ fn is_azurite(reply: &Reply) -> bool {
     server.is_some_and(|server| server.as_bytes().starts_with(b"Azurite"))
 }
 
-/// For tests: ports that nobody listens on.
+/// For tests: ports without a listener.
 #[cfg(test)]
 pub fn nowhere() -> Azurite {
     let [blob, queue] = [(); 2].map(|()| sandbox::loopback::free_port().unwrap());
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::doctor::finding::{Verdict, assert_found};
 
-    /// What is said of a program that answers with this header.
+    /// The finding for a program that answers with this header.
     async fn finding(server: &'static str) -> Finding {
         let listener = loopback::listen(0).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -124,8 +124,8 @@ mod tests {
         assert_found(
             &findings,
             Verdict::Fail,
-            "something else than Azurite",
-            "end it",
+            "another program than Azurite",
+            "stop it",
         );
     }
 

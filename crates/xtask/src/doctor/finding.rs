@@ -1,29 +1,29 @@
-//! What a check came to.
+//! The finding of a check.
 
 use std::fmt;
 
-/// How things are.
+/// Pass, warn or fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// As they should be.
+    /// No problem.
     Ok,
-    /// Something is not there that only some need.
+    /// Something is missing that only some users need.
     Warn,
-    /// Something is wrong.
+    /// A problem.
     Fail,
 }
 
-/// What a check came to, for a person to read.
+/// The finding of a check, for a person to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How things are.
+    /// Pass, warn or fail.
     pub verdict: Verdict,
     text: String,
     remedy: Option<String>,
 }
 
 impl Finding {
-    /// All is well.
+    /// A check that passes.
     pub fn ok(text: impl Into<String>) -> Self {
         Self {
             verdict: Verdict::Ok,
@@ -32,7 +32,7 @@ impl Finding {
         }
     }
 
-    /// Something is not there that only some need; `remedy` says for what, or how to get it.
+    /// A warning: something is missing that only some users need. `remedy` says what needs it, or how to get it.
     pub fn warn(text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             verdict: Verdict::Warn,
@@ -41,7 +41,7 @@ impl Finding {
         }
     }
 
-    /// Something is wrong; `remedy` says what to do.
+    /// A check that fails; `remedy` says what to do.
     pub fn fail(text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             verdict: Verdict::Fail,
@@ -66,7 +66,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The text in one line, and no longer than a person reads: some of it comes from servers and programs.
+/// Puts the text on one line and limits its length: parts of it come from servers and programs.
 fn printable(text: &str) -> String {
     const LONGEST: usize = 400;
     let line: String = text
@@ -87,7 +87,7 @@ fn printable(text: &str) -> String {
     }
 }
 
-/// Asserts that there is a finding with this verdict and with these words in it and in its remedy.
+/// Asserts that there is a finding with this verdict whose text and remedy contain these words.
 #[cfg(test)]
 #[track_caller]
 pub fn assert_found(findings: &[Finding], verdict: Verdict, text: &str, remedy: &str) {

@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what is wrong with a set-up, and what to do about it.
+//! `cargo xtask doctor`: finds the problems of a set-up, and names their remedies.
 
 mod app;
 mod azurite;
@@ -36,10 +36,10 @@ pub struct Arguments {
     pub url: Option<Server>,
 }
 
-/// Prints how things are.
+/// Runs the checks and prints their findings.
 ///
 /// # Errors
-/// When something is wrong.
+/// When a check fails.
 pub async fn run(root: &Path, arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let programs = Programs::on_path();
     let findings = match arguments.url {
@@ -65,14 +65,15 @@ pub async fn run(root: &Path, arguments: Arguments) -> Result<(), Box<dyn Error>
             .count()
     };
     match (count(Verdict::Fail), count(Verdict::Warn)) {
-        (0, 0) => println!("All is well."),
-        (0, _) => println!("Nothing is wrong."),
+        (0, 0) => println!("No problems found."),
+        (0, 1) => println!("No problems found, 1 warning."),
+        (0, warnings) => println!("No problems found, {warnings} warnings."),
         (failed, _) => return Err(format!("{failed} of {} checks failed", findings.len()).into()),
     }
     Ok(())
 }
 
-/// The scope that azd deployed the server with, when this folder's azd environment is the server's.
+/// The scope that azd deployed the server with, if this folder's azd environment is the server's.
 fn deployed_scope(programs: &Programs, server: &Server) -> Option<String> {
     let values = programs
         .output("azd", &["env", "get-values", "--output", "json"])

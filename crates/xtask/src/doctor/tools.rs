@@ -1,4 +1,4 @@
-//! The tools that local runs and deployments need, and who is signed in to them.
+//! Checks the tools that local runs and deployments need, and whether they are signed in.
 
 use semver::Version;
 use serde_json::Value;
@@ -14,9 +14,9 @@ const CORE_TOOLS: u64 = 4;
 /// The oldest Core Tools with which the MCP extension runs
 /// (<https://learn.microsoft.com/azure/azure-functions/functions-bindings-mcp>).
 const OLDEST_CORE_TOOLS: Version = Version::new(4, 0, 7030);
-/// The oldest that listen on 127.0.0.1 alone. Earlier ones listen on every interface, and nobody signs in.
+/// The oldest Core Tools that listen on 127.0.0.1 only. Earlier ones listen on every interface, without sign-in.
 const LOOPBACK_CORE_TOOLS: Version = Version::new(4, 14, 0);
-/// The oldest azd that deploys this app; azure.yaml names it too.
+/// The oldest azd that deploys this app. Keep in step with azure.yaml.
 const OLDEST_AZD: Version = Version::new(1, 20, 0);
 
 const INSTALL_CORE_TOOLS: &str =
@@ -24,7 +24,7 @@ const INSTALL_CORE_TOOLS: &str =
 const INSTALL_AZ: &str = "see https://learn.microsoft.com/cli/azure/install-azure-cli; needed for local runs and deployments";
 const INSTALL_AZD: &str = "see https://learn.microsoft.com/azure/developer/azure-developer-cli/install-azd; needed for deployments";
 
-/// Checks what is in `programs`.
+/// Checks the tools among `programs`.
 pub fn check(programs: &Programs) -> Vec<Finding> {
     let mut findings = vec![core_tools(programs), azure_cli(programs)];
     findings.extend(azure_developer_cli(programs));
@@ -46,7 +46,7 @@ fn core_tools(programs: &Programs) -> Finding {
         Ok(version) if version >= LOOPBACK_CORE_TOOLS => Finding::ok(text),
         Ok(version) if version >= OLDEST_CORE_TOOLS => Finding::warn(
             format!(
-                "{text}, which listen on every network interface: who reaches this machine calls the tools as you"
+                "{text}, which listen on every network interface: anybody who can reach this machine can call the tools as you"
             ),
             format!("{INSTALL_CORE_TOOLS}, {LOOPBACK_CORE_TOOLS} or later"),
         ),
@@ -102,7 +102,7 @@ fn azd_custom_language(programs: &Programs) -> Finding {
     }
 }
 
-/// Whether `azd config list-alpha` lists the feature, and as off. Features that are finished are not listed.
+/// Whether `azd config list-alpha` lists the feature as off. It does not list released features.
 fn is_off(features: &str, feature: &str) -> bool {
     let name = format!("Name: {feature}");
     features
@@ -114,7 +114,7 @@ fn is_off(features: &str, feature: &str) -> bool {
 }
 
 fn azd_sign_in(programs: &Programs) -> Finding {
-    // It exits with 0 whether somebody is signed in or not.
+    // The exit code is 0 in either case.
     let arguments = ["auth", "login", "--check-status", "--output", "json"];
     let status = programs.output("azd", &arguments).unwrap_or_default();
     let status: Value = serde_json::from_str(&status).unwrap_or_default();
@@ -201,7 +201,7 @@ mod tests {
         use super::*;
         use crate::programs::scripts;
 
-        /// What is said of a machine that has everything, with one tool exchanged for another.
+        /// The findings for a machine that has everything, with one tool replaced.
         fn findings(name: &str, script: &str) -> Vec<Finding> {
             let azd = r#"case "$*" in
                 version*) echo '{"azd":{"version":"1.24.1"}}' ;;

@@ -1,4 +1,4 @@
-//! The zip file: the same entries always give the same bytes.
+//! Writes and reads the zip file. The same entries always give the same bytes.
 
 use std::io::{Cursor, Read, Write};
 
@@ -17,9 +17,9 @@ pub const FILE: u32 = 0o644;
 pub struct Entry {
     /// Its path, with `/` between folders.
     pub name: String,
-    /// Its permissions; `None` in a zip file that has none for Linux, as some of Windows' programs write it.
+    /// Its permissions; `None` if the zip file has none for Linux, like those that some programs on Windows write.
     pub mode: Option<u32>,
-    /// What is in it.
+    /// Its content.
     pub content: Vec<u8>,
 }
 
@@ -42,7 +42,7 @@ pub fn write(mut entries: Vec<Entry>) -> ZipResult<Vec<u8>> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for entry in entries {
-        // Azure mounts the package read-only: a file that is not executable in it never will be.
+        // Azure mounts the package read-only: what is not executable in it cannot become executable.
         let options = SimpleFileOptions::default()
             .system(System::Unix)
             .unix_permissions(entry.mode.unwrap_or(FILE))
@@ -55,10 +55,10 @@ pub fn write(mut entries: Vec<Entry>) -> ZipResult<Vec<u8>> {
     Ok(zip.finish()?.into_inner())
 }
 
-/// Unpacks everything that is no folder.
+/// Unpacks all files.
 ///
 /// # Errors
-/// When it is no zip file, or a damaged one.
+/// When it is not a zip file, or damaged.
 pub fn read(zip: &[u8]) -> ZipResult<Vec<Entry>> {
     let mut zip = ZipArchive::new(Cursor::new(zip))?;
     let mut entries = Vec::new();

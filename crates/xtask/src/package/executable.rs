@@ -1,4 +1,4 @@
-//! What an executable needs of the machine that runs it.
+//! Finds out what an executable needs from the machine that runs it.
 //!
 //! Source: System V ABI, AMD64 supplement; Linux Standard Base, "Symbol Versioning".
 
@@ -12,8 +12,8 @@ use object::{
 
 use super::target::GlibcVersion;
 
-/// The newest glibc that an executable may need. Microsoft does not document which one Azure's instances have; this one
-/// is of 2018.
+/// The newest glibc that an executable may need. Microsoft does not document the version on Azure's instances; this one
+/// is from 2018.
 pub const NEWEST_GLIBC: GlibcVersion = GlibcVersion {
     major: 2,
     minor: 28,
@@ -24,9 +24,9 @@ type Header = FileHeader64<Endianness>;
 /// Where an executable finds the C library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CLibrary {
-    /// In itself.
+    /// Statically linked.
     Static,
-    /// In the system: glibc of this version or later.
+    /// Loaded from the system: glibc of this version or later.
     Glibc(GlibcVersion),
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for CLibrary {
     }
 }
 
-/// Where an executable for Linux on x86-64 finds the C library.
+/// Reads where an executable for Linux on x86-64 finds the C library.
 ///
 /// # Errors
 /// Says why Azure Functions could not run it.
@@ -76,7 +76,7 @@ pub fn c_library(executable: &[u8]) -> Result<CLibrary, String> {
     }
 }
 
-/// The newest `GLIBC_` version among the symbols that an executable takes from others.
+/// The newest `GLIBC_` version among the symbols that an executable imports.
 fn newest_glibc(
     sections: &SectionTable<'_, Header>,
     endian: Endianness,

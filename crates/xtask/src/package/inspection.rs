@@ -1,4 +1,4 @@
-//! Whether Azure can run a package.
+//! Checks whether Azure can run a package.
 
 use std::collections::BTreeSet;
 
@@ -9,21 +9,21 @@ use super::{
     executable::{self, CLibrary},
 };
 
-/// What an executable may measure, in bytes: every instance loads it before it answers for the first time.
+/// The size budget of the executable, in bytes: every instance loads it before its first answer.
 const EXECUTABLE_BUDGET: usize = 8 * 1024 * 1024;
-/// What a package may measure, in bytes: every new instance fetches it.
+/// The size budget of the package, in bytes: every new instance fetches it.
 const PACKAGE_BUDGET: usize = 4 * 1024 * 1024;
 
-/// What there is to say of a package.
+/// The result of an inspection.
 #[derive(Debug, Default)]
 pub struct Inspection {
     /// The files in it.
     pub entries: Vec<Entry>,
-    /// Where the handler finds the C library, if there is a handler that can run.
+    /// Where the handler finds the C library, if the package has a handler that can run.
     pub c_library: Option<CLibrary>,
-    /// What keeps the app from running.
+    /// The faults that prevent the app from running.
     pub faults: Vec<String>,
-    /// What makes it slower than it could be.
+    /// The causes of a slower start.
     pub warnings: Vec<String>,
 }
 
@@ -142,7 +142,7 @@ mod tests {
         inspect(&archive::write(entries).unwrap(), &names, "handler")
     }
 
-    /// What is wrong with the app when `change` was made to it.
+    /// The faults of the app after `change`.
     fn faults(change: impl FnOnce(&mut Vec<Entry>)) -> Vec<String> {
         let mut entries = app();
         change(&mut entries);

@@ -25,29 +25,29 @@ use crate::{functions, programs::Programs};
 
 pub use self::{target::Target, zigbuild::missing};
 
-/// The package, in the repository's root; azure.yaml names it too.
+/// The path of the package below the repository's root. Keep in step with azure.yaml.
 const PACKAGE: &str = "dist/mcp.zip";
-/// The handler's name in the package; host.json names it too.
+/// The handler's name in the package. Keep in step with host.json.
 const HANDLER: &str = "handler";
 
 /// Options of `package`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// What to build for; a version of glibc may follow, as in x86_64-unknown-linux-gnu.2.28
+    /// The target to build for, perhaps with a version of glibc, as in x86_64-unknown-linux-gnu.2.28
     #[arg(long, default_value_t = Target::Musl)]
     pub target: Target,
     /// The zip file to write, instead of dist/mcp.zip
     #[arg(long, value_name = "ZIP")]
     pub output: Option<PathBuf>,
-    /// Build nothing; verify this zip file
+    /// Build nothing; check this zip file
     #[arg(long, value_name = "ZIP", conflicts_with_all = ["target", "output"])]
     pub check: Option<PathBuf>,
 }
 
-/// Builds and writes the package, or verifies one.
+/// Builds and writes the package, or checks one.
 ///
 /// # Errors
-/// Says what is missing to build it, or what is wrong with it.
+/// Names the tools that are missing, or the faults of the package.
 pub fn run(root: &Path, arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(path) = arguments.check {
         let zip = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -64,7 +64,7 @@ pub fn run(root: &Path, arguments: Arguments) -> Result<(), Box<dyn Error>> {
     fs::write(&path, &zip).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// Everything that is deployed.
+/// The files that are deployed.
 fn contents(root: &Path, handler: Vec<u8>) -> std::io::Result<Vec<Entry>> {
     let mut entries = vec![Entry::new(HANDLER, EXECUTABLE, handler)];
     for name in names().into_iter().filter(|name| name != HANDLER) {
@@ -74,7 +74,7 @@ fn contents(root: &Path, handler: Vec<u8>) -> std::io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// The names of everything that is deployed.
+/// The names of the files that are deployed.
 fn names() -> BTreeSet<String> {
     let tools = tools::registry().definitions();
     let functions = tools
@@ -85,7 +85,7 @@ fn names() -> BTreeSet<String> {
         .collect()
 }
 
-/// Prints what is in a package and what is wrong with it.
+/// Prints the files of a package and its faults.
 fn inspect(zip: &[u8], path: &Path) -> Result<(), Box<dyn Error>> {
     let inspection = inspection::inspect(zip, &names(), HANDLER);
     println!(
@@ -129,7 +129,7 @@ fn lines(inspection: &Inspection) -> Vec<String> {
     inspection.entries.iter().map(line).collect()
 }
 
-/// A number of bytes, for people.
+/// Formats a number of bytes for people.
 fn size(bytes: usize) -> String {
     const KIB: f64 = 1024.0;
     let amount = bytes as f64;

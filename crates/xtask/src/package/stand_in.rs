@@ -1,6 +1,6 @@
-//! For tests: what stands in for a handler that takes minutes to build.
+//! For tests: a stand-in for the handler, which takes minutes to build.
 
-/// The smallest executable for Linux on x86-64: a header, and nothing to run.
+/// The smallest executable for Linux on x86-64: a header without code.
 pub fn executable() -> Vec<u8> {
     let mut header = vec![0; 64];
     header[..7].copy_from_slice(b"\x7fELF\x02\x01\x01"); // 64 bits, little-endian, version 1

@@ -1,21 +1,21 @@
-//! What the handler is built for: Linux on x86-64, with the C library in it or with a version of glibc.
+//! The target of a build: Linux on x86-64, statically linked or with a version of glibc.
 
 use std::{fmt, str::FromStr};
 
 const MUSL: &str = "x86_64-unknown-linux-musl";
 const GNU: &str = "x86_64-unknown-linux-gnu";
 
-/// A target of `cargo zigbuild` that Azure Functions run.
+/// A target of `cargo zigbuild` that Azure Functions can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Statically linked.
     Musl,
-    /// Dynamically linked with glibc: with this version or later, or with the one that zig chooses.
+    /// Dynamically linked: with this version of glibc or later, or with the one that zig chooses.
     Gnu(Option<GlibcVersion>),
 }
 
 impl Target {
-    /// What Rust calls it.
+    /// Rust's name of the target.
     pub fn triple(self) -> &'static str {
         match self {
             Self::Musl => MUSL,
@@ -69,7 +69,7 @@ impl fmt::Display for GlibcVersion {
 impl FromStr for GlibcVersion {
     type Err = String;
 
-    /// A third number is left out: no symbol that programs use today has one.
+    /// Ignores a third number: no symbol that programs use today has one.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut numbers = text.split('.').map(|number| number.parse().ok());
         match (numbers.next().flatten(), numbers.next().flatten()) {

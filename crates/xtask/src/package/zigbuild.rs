@@ -1,7 +1,7 @@
-//! Cross-building with `cargo zigbuild`: the same from Linux, macOS and Windows.
+//! Cross-builds with `cargo zigbuild`, in the same way on Linux, macOS and Windows.
 //!
-//! zig is the linker and the C compiler (the TLS library has C in it). It is asked for even where this machine could
-//! link by itself: the result would need this machine's glibc.
+//! zig is the linker and the C compiler (the TLS library contains C). It is required even where this machine has a
+//! linker of its own: with that, the executable would need this machine's glibc.
 
 use std::{
     env,
@@ -17,12 +17,12 @@ use serde_json::Value;
 use super::target::Target;
 use crate::programs::Programs;
 
-/// The variable by which cargo-zigbuild is told of another Python than `python3`.
+/// The variable that tells cargo-zigbuild to use another Python than `python3`.
 const PYTHON_VARIABLE: &str = "CARGO_ZIGBUILD_PYTHON_PATH";
-/// The variable by which it is told of another zig than `zig`.
+/// The variable that tells it to use another zig than `zig`.
 const ZIG_VARIABLE: &str = "CARGO_ZIGBUILD_ZIG_PATH";
 
-/// Something that building needs and this machine lacks.
+/// A requirement of the build that this machine lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// The program `cargo-zigbuild`.
@@ -34,7 +34,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// How to get it.
+    /// The command that installs it.
     pub fn remedy(self) -> String {
         match self {
             Self::CargoZigbuild if cfg!(target_os = "macos") => {
@@ -66,7 +66,7 @@ impl fmt::Display for Missing {
     }
 }
 
-/// What building for `target` needs and `programs` lack.
+/// The requirements of a build for `target` that `programs` lack.
 pub fn missing(programs: &Programs, target: Target) -> Vec<Missing> {
     let triple = target.triple();
     let library = programs.output("rustc", &["--print", "target-libdir", "--target", triple]);
@@ -89,7 +89,7 @@ pub fn missing(programs: &Programs, target: Target) -> Vec<Missing> {
 /// Where zig is.
 #[derive(Debug, PartialEq, Eq)]
 enum Zig {
-    /// Where cargo-zigbuild finds it by itself.
+    /// Where cargo-zigbuild looks by default.
     Usual,
     /// A package of this Python. Windows, for one, has no `python3`.
     Python(&'static str),
@@ -108,10 +108,10 @@ fn find_zig(programs: &Programs) -> Option<Zig> {
         .map(Zig::Python)
 }
 
-/// Builds the handler in sight of the user, and tells where it is.
+/// Builds the handler, with cargo's output on the terminal. Returns its path.
 ///
 /// # Errors
-/// Names what is missing, or says that it does not build.
+/// Names the requirements that are missing, or says that the build fails.
 pub fn build(root: &Path, programs: &Programs, target: Target) -> Result<PathBuf, Box<dyn Error>> {
     let missing = missing(programs, target);
     if !missing.is_empty() {
@@ -143,8 +143,8 @@ pub fn build(root: &Path, programs: &Programs, target: Target) -> Result<PathBuf
         .ok_or_else(|| "cargo does not tell where the handler is".into())
 }
 
-/// Flags that call the folder of downloaded crates `/cargo` in panic messages: the same sources give the same bytes
-/// wherever they are built, and the executable does not tell who built it.
+/// Flags that replace the folder of downloaded crates by `/cargo` in panic messages: the same sources give the same
+/// bytes wherever they are built, and the executable does not reveal who built it.
 fn remapping(target: Target) -> Option<String> {
     let folder = env::var_os("CARGO_HOME")
         .map(PathBuf::from)

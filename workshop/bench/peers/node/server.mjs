@@ -1,5 +1,5 @@
 // A custom handler for Azure Functions in Node.js that does what this repository's handler does: it greets the caller
-// by what Microsoft Graph has for them. Written with the official libraries; ../README.md tells how and why.
+// by what Microsoft Graph has for them. Written with the official libraries; ../README.md explains how and why.
 
 import { createServer } from 'node:http';
 import { hash } from 'node:crypto';

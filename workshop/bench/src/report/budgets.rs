@@ -7,7 +7,7 @@ use super::{
 };
 use crate::results::{Cost, Results};
 
-/// Something that the handler must keep to.
+/// A limit that the handler must keep.
 pub(super) struct Budget {
     /// What is measured.
     pub(super) what: &'static str,
@@ -22,7 +22,7 @@ enum Bound {
 }
 
 impl Budget {
-    /// What is allowed.
+    /// The limit.
     pub(super) fn allowed(&self) -> String {
         match self.bound {
             Bound::AtMost(limit) => format!("≤ {limit}{}", self.unit),
@@ -30,13 +30,13 @@ impl Budget {
         }
     }
 
-    /// What was measured, if it was.
+    /// The measurement, if there is one.
     pub(super) fn measured(&self) -> Option<String> {
         self.measured
             .map(|measured| format!("{}{}", self.quantity(measured), self.unit))
     }
 
-    /// Met, or by how much it is missed.
+    /// `met`, or by how much the budget is missed.
     pub(super) fn verdict(&self) -> String {
         let Some(measured) = self.measured else {
             return "not measured".to_owned();
@@ -59,7 +59,7 @@ impl Budget {
         }
     }
 
-    /// Only what has a unit was measured; the rest was counted.
+    /// Formats a measurement, or without a unit a count.
     fn quantity(&self, value: f64) -> String {
         if self.unit.is_empty() {
             value.to_string()
@@ -89,37 +89,37 @@ pub(super) fn all(results: &Results) -> Vec<Budget> {
         at_least(
             20.0,
             "×",
-            "The same, faster than Node",
+            "Node's start, relative to it",
             ratio(best(results, NODE, ready), handler_ready),
         ),
         at_least(
             20.0,
             "×",
-            "The same, faster than Python",
+            "Python's start, relative to it",
             ratio(best(results, PYTHON, ready), handler_ready),
         ),
         at_least(
             10.0,
             "×",
-            "Processor time per warm call, less than Node",
+            "Node's processor time per warm call, relative to this handler's",
             ratio(best(results, NODE, warm_cpu), handler_cpu),
         ),
         at_least(
             20.0,
             "×",
-            "Processor time per warm call, less than Python",
+            "Python's processor time per warm call, relative to this handler's",
             ratio(best(results, PYTHON, warm_cpu), handler_cpu),
         ),
         at_most(
             1.5,
             "×",
-            "Processor time per warm call, of the floor's",
+            "Processor time per warm call, relative to the floor's",
             ratio(handler_cpu, best(results, FLOOR, warm_cpu)),
         ),
         at_most(
             1.2,
             "×",
-            "Processor time per warm call with 10,000 users, of that with one",
+            "Processor time per warm call with 10,000 users, relative to one user",
             handler.and_then(|handler| growth(&handler.users)),
         ),
         at_most(
@@ -137,7 +137,7 @@ pub(super) fn all(results: &Results) -> Vec<Budget> {
         at_most(
             2.0,
             "",
-            "Identity requests of the process's first call, beside metadata and keys",
+            "Identity requests of the process's first call, besides metadata and keys",
             handler.map(|handler| {
                 let [_, proof, exchange] = handler.requests.first_of_process;
                 count(proof + exchange)
@@ -199,12 +199,12 @@ fn at_least(limit: f64, unit: &'static str, what: &'static str, measured: Option
     }
 }
 
-/// How many times the one holds the other.
+/// The quotient of two measurements, if both exist.
 pub(super) fn ratio(of: Option<f64>, to: Option<f64>) -> Option<f64> {
     Some(of? / to?).filter(|ratio| ratio.is_finite())
 }
 
-/// What a call costs with many users, in terms of what it costs with one.
+/// The cost of a call with many users, relative to one user.
 pub(super) fn growth(users: &[Cost]) -> Option<f64> {
     let one = users.iter().find(|cost| cost.at == 1)?;
     let most = users.iter().max_by_key(|cost| cost.at)?;
@@ -254,7 +254,7 @@ mod tests {
         let node = |results: &Results| {
             all(results)
                 .iter()
-                .find(|budget| budget.what.ends_with("less than Node"))
+                .find(|budget| budget.what.starts_with("Node's processor time"))
                 .and_then(|budget| budget.measured)
         };
         let before = node(&results);

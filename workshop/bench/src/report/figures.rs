@@ -1,13 +1,13 @@
-//! Numbers as people read them: as precise as they were measured, and no more.
+//! Formats numbers for people, with no more precision than they were measured with.
 
 use crate::results::Spread;
 
-/// Stands for what was not measured.
+/// The placeholder for a missing measurement.
 pub(super) const MISSING: &str = "–";
 
 /// A measurement, to three significant digits.
 pub(super) fn figure(value: f64) -> String {
-    // Rounding first: 99.96 has one digit before the point less than what is written of it.
+    // Round first: 99.96 has two digits before the point, but is written as 100.
     let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
     if rounded == 0.0 {
         return "0".to_owned();
@@ -48,7 +48,7 @@ pub(super) fn mib(bytes: u64) -> f64 {
     bytes as f64 / (1024.0 * 1024.0)
 }
 
-/// What was measured, or the sign for nothing.
+/// The text, or the placeholder for a missing measurement.
 pub(super) fn or_missing(text: Option<String>) -> String {
     text.unwrap_or_else(|| MISSING.to_owned())
 }

@@ -1,4 +1,4 @@
-//! The few sentences that the README takes over.
+//! The summary for README.
 
 use super::{
     COMPARED_CONCURRENCY, FLOOR, HANDLER, NODE, PYTHON, best,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::results::{ProgramResults, Results};
 
-/// What a run found out, in short: a table and its conditions, as Markdown for the README.
+/// Summarizes a run for README: a table and its conditions, as Markdown.
 pub fn headline(results: &Results) -> String {
     let idle = |program: &ProgramResults| Some(program.memory.idle_mib);
     let row = |title: &str, name: &str| {

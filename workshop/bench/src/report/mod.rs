@@ -1,4 +1,4 @@
-//! What a run found out, told in `docs/performance.md` with its plots, and in the few sentences of the README.
+//! The report of a run: `docs/performance.md` with its plots, and the summary for README.
 
 use std::{fs, io, path::Path};
 
@@ -14,18 +14,18 @@ mod sample;
 
 pub use headline::headline;
 
-/// How the handler's name begins.
+/// The start of the handler's name.
 const HANDLER: &str = "This handler";
-/// How the names of the Node peer's modes begin.
+/// The start of the names of the Node peer's modes.
 const NODE: &str = "Node";
-/// How the names of the Python peer's modes begin.
+/// The start of the names of the Python peer's modes.
 const PYTHON: &str = "Python";
-/// How the floor's name begins.
+/// The start of the floor's name.
 const FLOOR: &str = "Floor";
 
-/// The concurrency at which programs are compared: busy, and not yet crowded.
+/// The concurrency at which programs are compared: the machine is busy, but not overloaded.
 const COMPARED_CONCURRENCY: usize = 16;
-/// How many users the budgets speak of.
+/// The number of users in the budgets.
 const MANY_USERS: usize = 10_000;
 
 /// Writes `performance.md` and `performance/*.svg` to the folder.
@@ -41,7 +41,7 @@ pub fn write(results: &Results, folder: &Path) -> io::Result<()> {
     fs::write(folder.join("performance.md"), document::markdown(results))
 }
 
-/// The smallest of a figure among the programs whose names begin so: peers are taken at their best.
+/// The smallest value of a figure among the programs whose names start with `name`: a peer's better mode counts.
 fn best(
     results: &Results,
     name: &str,
@@ -68,7 +68,7 @@ fn warm_cpu(program: &ProgramResults) -> Option<f64> {
     compared(program).map(|warm| warm.cpu_us.median)
 }
 
-/// From spawning the process to its first answer, in milliseconds.
+/// The time from spawning the process to its first answer, in milliseconds.
 fn ready(program: &ProgramResults) -> Option<f64> {
     Some(program.start.ready_ms.median)
 }

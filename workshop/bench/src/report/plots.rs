@@ -1,4 +1,4 @@
-//! The plots. Each has its values written in it, so that nobody has to read them from an axis.
+//! The plots. Each shows its values as text, so that they need not be read from an axis.
 
 use std::{io, ops::Range};
 
@@ -22,23 +22,23 @@ pub(super) struct Plot {
 
 type Failure = DrawingAreaErrorKind<io::Error>;
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-/// A field whose horizontal scale is logarithmic, with a row for each program.
+/// A plotting area with a logarithmic horizontal scale and a row for each program.
 type Rows<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<LogCoord<f64>, RangedCoordf64>>;
 
 const WIDTH: u32 = 900;
-/// Where the programs' names are.
+/// The width of the programs' names.
 const NAMES: i32 = 228;
-/// Where title and legend are.
+/// The height of title and legend.
 const HEAD: i32 = 62;
 const ROW: i32 = 34;
-/// Where the axis' labels are.
+/// The height of the axis labels.
 const FOOT: i32 = 38;
-/// Room for values beside the outermost dots.
+/// The space for values beside the outermost dots.
 const VALUE: f64 = 62.0;
 const MARGIN: i32 = 16;
 const DOT: i32 = 5;
 
-// Okabe and Ito's colours, which people with any colour vision tell apart, on a ground that suits light and dark pages.
+// Okabe and Ito's colours, which people with any colour vision can distinguish, on a background for light and dark pages.
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
 const VERMILION: RGBColor = RGBColor(213, 94, 0);
@@ -93,7 +93,7 @@ fn start(results: &Results) -> Result<String, Failure> {
     })
 }
 
-/// Only of one call at a time: with more, it is the machine that is measured.
+/// One call at a time: with more, latency measures the machine.
 fn latency(results: &Results) -> Result<String, Failure> {
     let title = "Latency of warm calls, one at a time, ms";
     let legend = Legend::Pair("median", "99th percentile");
@@ -118,7 +118,7 @@ fn memory(results: &Results) -> Result<String, Failure> {
     })
 }
 
-/// What is drawn in a program's row.
+/// The mark in a program's row.
 enum Mark {
     Spread(Spread),
     /// Two figures, the first always there.
@@ -139,8 +139,8 @@ enum Legend<'a> {
     Pair(&'a str, &'a str),
 }
 
-/// Dots on a logarithmic scale, since the programs are orders of magnitude apart. Bars would need a zero, and such a
-/// scale has none.
+/// Draws dots on a logarithmic scale, since the programs are orders of magnitude apart. Bars would need a zero, which
+/// such a scale does not have.
 fn dots(
     results: &Results,
     title: &str,
@@ -222,7 +222,7 @@ fn draw_value(
     field.draw(&(EmptyElement::at(place) + Text::new(figure(value), (offset, 0), ink)))
 }
 
-/// How the cost of a call grows with the number of users whose tokens are kept.
+/// The cost of a call by the number of users whose tokens are cached.
 fn users(results: &Results) -> Result<String, Failure> {
     const FIELD: i32 = 240;
     let kept: Vec<_> = results
@@ -320,7 +320,7 @@ fn draw_legend(canvas: &Canvas<'_>, legend: Legend<'_>) -> Result<(), Failure> {
     }
 }
 
-/// A text of so many pixels, held at the given point.
+/// The style of a text of `size` pixels, anchored as given.
 fn text(size: f64, colour: &RGBColor, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
     // The SVG backend divides by 1.24.
     ("sans-serif", size * 1.24)
@@ -329,7 +329,7 @@ fn text(size: f64, colour: &RGBColor, horizontal: HPos, vertical: VPos) -> TextS
         .pos(Pos::new(horizontal, vertical))
 }
 
-/// The scale on which all values lie, with so many pixels to spare at both ends.
+/// A scale of `pixels` for the values, with a margin of `spare` pixels at both ends.
 fn logarithmic(values: impl Iterator<Item = f64>, pixels: f64, spare: f64) -> Range<f64> {
     let (least, most) = values
         .filter(|value| *value > 0.0)
@@ -339,13 +339,13 @@ fn logarithmic(values: impl Iterator<Item = f64>, pixels: f64, spare: f64) -> Ra
     if least > most {
         return 1.0..10.0;
     }
-    // Equal values need some width as well.
+    // Equal values need some width too.
     let width = (most / least).ln().max(0.5);
     let beyond = (width * spare / (pixels - 2.0 * spare)).exp();
     least / beyond..most * beyond
 }
 
-/// The powers of ten on a scale, with twice and five times them where there are few.
+/// The powers of ten on a scale, with their double and fivefold if there are few.
 fn ticks(scale: &Range<f64>) -> Vec<f64> {
     let steps: &[f64] = if scale.end / scale.start < 1_000.0 {
         &[1.0, 2.0, 5.0]
@@ -359,7 +359,7 @@ fn ticks(scale: &Range<f64>) -> Vec<f64> {
         .collect()
 }
 
-/// A tick's label: its digits, without zeros that claim precision.
+/// A tick's label, without zeros that suggest precision.
 fn short(tick: f64) -> String {
     if tick >= 1.0 {
         count(tick.round() as u64)

@@ -1,4 +1,4 @@
-//! Results as a run might have them, for the tests. The figures are made up.
+//! Invented results of a run, for tests.
 
 use super::{FLOOR, HANDLER};
 use crate::results::{
@@ -34,8 +34,8 @@ pub(super) fn results() -> Results {
     }
 }
 
-/// A program that takes so many microseconds for a warm call, so many milliseconds to start, and so many times the
-/// handler's memory.
+/// A program that takes `cpu` microseconds for a warm call, `ready` milliseconds to start, and `size` times the handler's
+/// memory.
 fn program(name: &str, cpu: f64, ready: f64, size: f64) -> ProgramResults {
     let per_call = name.ends_with("per call");
     let by_users = if per_call || name == FLOOR {

@@ -1,5 +1,5 @@
-// A custom handler with the tools, resources and prompts that the conformance suite asks for, each of
-// which answers in another of the forms that the Functions host takes.
+// A custom handler with the tools, resources and prompts that the conformance suite asks for. Each of them answers in
+// another form that the Functions host accepts.
 
 import { createServer } from 'node:http';
 
@@ -57,7 +57,7 @@ const server = createServer(async (request, response) => {
   let body = '';
   for await (const chunk of request) body += chunk;
   const { Data, Metadata } = body ? JSON.parse(body) : {};
-  // JSON within a text within a text.
+  // JSON in a string in a string.
   const call = Data && JSON.parse(JSON.parse(Data.mcpTrigger));
   const ReturnValue = returnValues[request.url.slice(1)]?.(call, Metadata);
   response.setHeader('Content-Type', 'application/json');

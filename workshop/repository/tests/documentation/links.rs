@@ -1,4 +1,4 @@
-//! Links in the documentation that stay in the repository: their files and headings exist.
+//! The links within the repository: their files and headings exist.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -53,8 +53,8 @@ impl Page {
         page
     }
 
-    /// What is wrong with a link.
-    fn fault(&self, link: &str) -> Option<String> {
+    /// Returns what is wrong with a link, if anything.
+    fn find_fault(&self, link: &str) -> Option<String> {
         if link.contains("://") || link.starts_with("mailto:") {
             return None;
         }
@@ -81,9 +81,9 @@ fn anchor(heading: &str) -> String {
         .collect()
 }
 
-/// The Markdown files of the root and of `docs/`.
-fn pages() -> Vec<Page> {
-    let folders = [root().to_owned(), root().join("docs")];
+/// Reads the Markdown files of the root, of `.github/` and of `docs/`.
+fn read_pages() -> Vec<Page> {
+    let folders = ["", ".github", "docs"].map(|folder| root().join(folder));
     folders
         .iter()
         .flat_map(|folder| fs::read_dir(folder).unwrap())
@@ -96,9 +96,9 @@ fn pages() -> Vec<Page> {
 #[test]
 fn every_link_leads_somewhere() {
     let mut faults = Vec::new();
-    for page in pages() {
+    for page in read_pages() {
         for link in &page.links {
-            if let Some(fault) = page.fault(link) {
+            if let Some(fault) = page.find_fault(link) {
                 faults.push(format!("{} links to {link}: {fault}", page.path.display()));
             }
         }

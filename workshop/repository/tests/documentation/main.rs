@@ -1,8 +1,11 @@
-//! What the documentation says: its links lead somewhere, and the programs say what it quotes.
+//! The documentation: its links lead somewhere, the programs say what it quotes, and it covers what users can set.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod core_tools;
+mod deployment;
 mod links;
+mod settings;
 mod troubleshooting;
 mod words_of_others;
 

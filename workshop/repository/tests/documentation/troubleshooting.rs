@@ -1,4 +1,4 @@
-//! `docs/troubleshooting.md`: it quotes what the programs say, and knows every kind of failure.
+//! `docs/troubleshooting.md`: its quotes are what the programs say, and it explains every outcome of a failed call.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -6,13 +6,13 @@ use crate::{root, words_of_others::WORDS_OF_OTHERS};
 
 const PAGE: &str = "docs/troubleshooting.md";
 
-/// What stands in the first cells of a section's tables between backticks.
+/// A text between backticks in the first column of a table.
 struct Quote {
     section: String,
     text: String,
 }
 
-fn quotes() -> Vec<Quote> {
+fn read_quotes() -> Vec<Quote> {
     let page = crate::read(PAGE);
     let mut section = String::new();
     let mut quotes = Vec::new();
@@ -33,8 +33,8 @@ fn quotes() -> Vec<Quote> {
 }
 
 /// The source code of the handler, the sandbox and the maintenance commands, with its string literals as they are
-/// printed. What the app's tools say is theirs to explain.
-fn source() -> String {
+/// printed. The app's tools are left out: their words are the user's.
+fn read_source() -> String {
     let mut source = String::new();
     for folder in [
         "src",
@@ -44,14 +44,17 @@ fn source() -> String {
     ] {
         append(&root().join(folder), "rs", &mut source);
     }
+    // Examples in the documentation of code are no part of the programs.
+    let code = |line: &&str| !line.trim_start().starts_with("//");
+    let source: String = source.split_inclusive('\n').filter(code).collect();
     let source = source.replace("\\\"", "\"");
-    // A backslash at the end of a line continues the literal behind the next line's blanks.
+    // A backslash at the end of a line continues the literal after the next line's indentation.
     let mut parts = source.split("\\\n");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |joined, part| joined + part.trim_start())
 }
 
-/// Appends the text of a folder's files of one kind.
+/// Appends the text of all files with the extension in a folder.
 fn append(folder: &Path, extension: &str, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -66,13 +69,13 @@ fn append(folder: &Path, extension: &str, text: &mut String) {
     }
 }
 
-/// Whether `source` has the quoted text. What stands on either side of a colon, or of `…`, may come from two places.
+/// Whether `source` contains the quoted text. The parts before and after a colon or `…` may come from different places.
 fn is_said(source: &str, text: &str) -> bool {
     let mut parts = text.split('…').flat_map(|part| part.split(": "));
     parts.all(|part| source.contains(part.trim()))
 }
 
-/// Whether another program says so, by a source that is on record.
+/// Whether the text is another program's, with a source in [`WORDS_OF_OTHERS`].
 fn is_said_by_others(text: &str) -> bool {
     let mut words = WORDS_OF_OTHERS.iter().flat_map(|(_, words)| *words);
     words.any(|word| *word == text)
@@ -80,8 +83,8 @@ fn is_said_by_others(text: &str) -> bool {
 
 #[test]
 fn every_sentence_is_said_by_a_program_of_ours_or_has_a_source() {
-    let source = source();
-    let (others, ours): (Vec<_>, Vec<_>) = quotes()
+    let source = read_source();
+    let (others, ours): (Vec<_>, Vec<_>) = read_quotes()
         .into_iter()
         .partition(|quote| is_said_by_others(&quote.text));
     assert!(others.len() > 50, "{} sentences", others.len());
@@ -112,7 +115,7 @@ fn what_is_said_to_be_recorded_is_in_the_recordings() {
         "json",
         &mut recordings,
     );
-    // As the extension writes an apostrophe, in a JSON text and in one inside another.
+    // The extension escapes an apostrophe in JSON, and twice in JSON within JSON.
     let recordings = recordings.replace(r"\\u0027", "'").replace(r"\u0027", "'");
     let mut recorded = 0;
     for (source, words) in WORDS_OF_OTHERS {
@@ -127,11 +130,11 @@ fn what_is_said_to_be_recorded_is_in_the_recordings() {
 
 #[test]
 fn so_is_every_sentence_that_other_pages_quote() {
-    let source = source();
+    let source = read_source();
     let mut quoted = 0;
     for page in [
         "README.md",
-        "SECURITY.md",
+        ".github/SECURITY.md",
         "docs/authorization.md",
         "docs/deploy.md",
         "docs/local-runs.md",
@@ -162,7 +165,7 @@ fn every_outcome_of_a_failed_call_is_explained() {
         .filter_map(|row| row.get(1))
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))
         .collect();
-    let source = source();
+    let source = read_source();
     let named = |opening| {
         let calls = source.split(opening).skip(1);
         calls.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())

@@ -1,9 +1,9 @@
-//! Words of other programs that the documentation quotes, by where they come from.
+//! The texts of other programs that the documentation quotes, by their sources.
 //!
-//! "Recorded" and "seen" are of real programs that were run with this app, on 2026-11-24; what was recorded is in
-//! `crates/sandbox/recordings/`. The rest was read.
+//! "Recorded" and "seen" mean that the real program was run with this app on 2026-11-24; the recordings are in
+//! `crates/sandbox/recordings/`. The other texts are from documentation, sources and issues.
 
-/// A source, and its words, with `…` for what differs.
+/// Each source and its texts, with `…` for the parts that vary.
 pub const WORDS_OF_OTHERS: [(&str, &[&str]); 14] = [
     (
         "recorded: Functions host 4.1037 with the MCP extension 1.6.0, what clients get",

@@ -1,7 +1,7 @@
-//! A function app with tools made for tests.
+//! A function app with tools for tests.
 //!
-//! Tests of the engine, the maintenance commands and the clients run this app, so that they do not depend on the tools
-//! of the app that the template's user makes.
+//! The tests of the engine, the maintenance commands and the clients run this app, so that they do not depend on the
+//! tools of the template's user.
 
 use std::path::Path;
 

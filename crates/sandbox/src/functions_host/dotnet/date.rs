@@ -4,13 +4,13 @@ use time::format_description::well_known::Rfc3339;
 use time::{Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
 /// A point in time and how it was given. Azure's time zone is UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::functions_host) struct DateTime {
     time: PrimitiveDateTime,
     zone: Zone,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Zone {
     /// `Z`.
     Utc,
@@ -20,8 +20,8 @@ enum Zone {
 }
 
 impl DateTime {
-    /// Reads what `Json.NET` takes for a date: `2026-01-02T03:04:05`, with a fraction and a zone if
-    /// there are any, or `/Date(1700000000000)/`.
+    /// Reads what `Json.NET` takes for a date: `2026-01-02T03:04:05` with an optional fraction and zone, or
+    /// `/Date(1700000000000)/`.
     pub(in crate::functions_host) fn parse(text: &str) -> Option<Self> {
         if let Some(milliseconds) = text
             .strip_prefix("/Date(")
@@ -47,7 +47,7 @@ impl DateTime {
         if separators.iter().any(|(at, byte)| bytes[*at] != *byte) {
             return None;
         }
-        let number = |range: std::ops::Range<usize>| digits(&date_and_time[range]);
+        let number = |range: std::ops::Range<usize>| parse_digits(&date_and_time[range]);
         let month = Month::try_from(u8::try_from(number(5..7)?).ok()?).ok()?;
         let day = u8::try_from(number(8..10)?).ok()?;
         let date = Date::from_calendar_date(i32::try_from(number(0..4)?).ok()?, month, day).ok()?;
@@ -74,7 +74,7 @@ impl DateTime {
             u8::try_from(number(11..13)?).ok()?,
             u8::try_from(number(14..16)?).ok()?,
             u8::try_from(number(17..19)?).ok()?,
-            digits(&ticks)? * 100,
+            parse_digits(&ticks)? * 100,
         )
         .ok()?;
 
@@ -89,7 +89,7 @@ impl DateTime {
                 zone: Zone::Utc,
             },
             zone => Self {
-                time: local.checked_sub(offset(zone)?)?,
+                time: local.checked_sub(parse_offset(zone)?)?,
                 zone: Zone::Local,
             },
         })
@@ -120,7 +120,7 @@ impl DateTime {
     }
 }
 
-fn digits(text: &str) -> Option<u32> {
+fn parse_digits(text: &str) -> Option<u32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().ok()
     } else {
@@ -129,7 +129,7 @@ fn digits(text: &str) -> Option<u32> {
 }
 
 /// Reads `+02:00`, `+0200` or `+02`.
-fn offset(zone: &str) -> Option<Duration> {
+fn parse_offset(zone: &str) -> Option<Duration> {
     let (sign, rest) = match zone.split_at_checked(1)? {
         ("+", rest) => (1, rest),
         ("-", rest) => (-1, rest),
@@ -137,8 +137,8 @@ fn offset(zone: &str) -> Option<Duration> {
     };
     let plain = rest.replacen(':', "", 1);
     let (hours, minutes) = match plain.len() {
-        2 => (digits(&plain)?, 0),
-        4 => (digits(&plain[..2])?, digits(&plain[2..])?),
+        2 => (parse_digits(&plain)?, 0),
+        4 => (parse_digits(&plain[..2])?, parse_digits(&plain[2..])?),
         _ => return None,
     };
     Some(Duration::minutes(
@@ -146,7 +146,7 @@ fn offset(zone: &str) -> Option<Duration> {
     ))
 }
 
-/// The date and time without a zone; of the fraction, no zeros at the end.
+/// The date and time without a zone, and without trailing zeros in the fraction.
 fn iso(time: PrimitiveDateTime) -> String {
     let fraction = format!(".{:07}", time.nanosecond() / 100);
     format!(

@@ -1,4 +1,4 @@
-//! `Json.NET` (Newtonsoft): lenient in what it reads, and with an eye for dates.
+//! `Json.NET` (Newtonsoft): a lenient reader, which takes texts that look like dates for dates.
 
 use std::fmt;
 use std::io;
@@ -13,8 +13,8 @@ use super::number;
 /// How deep JSON may be nested.
 const MAX_DEPTH: usize = 64;
 
-/// A value. Of members of one name, the last.
-#[derive(Debug, Clone, PartialEq)]
+/// A value. Of repeated members, an object has the last.
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::functions_host) enum Json {
     Null,
     Bool(bool),
@@ -29,8 +29,8 @@ pub(in crate::functions_host) enum Json {
 }
 
 impl Json {
-    /// Reads the value at the beginning of a text; what follows it is not looked at. Comments,
-    /// texts in single quotes, names without quotes, `NaN` and a comma too many are taken.
+    /// Reads the value at the beginning of a text and ignores the rest. Accepts comments, strings in single quotes,
+    /// names without quotes, `NaN` and trailing commas.
     ///
     /// # Errors
     /// Says what was expected.
@@ -38,10 +38,10 @@ impl Json {
         let mut reader = Reader {
             rest: text.trim_start_matches('\u{feff}'),
         };
-        reader.value(0)
+        reader.read_value(0)
     }
 
-    /// The member of this name, whatever the case.
+    /// The member of this name, in any case.
     pub(in crate::functions_host) fn member(&self, name: &str) -> Option<&Json> {
         match self {
             Self::Object(members) => members
@@ -119,7 +119,7 @@ fn write(
     String::from_utf8(text).map_err(serde_json::Error::custom)
 }
 
-/// Three line separators are escaped more than JSON demands.
+/// Escapes three line separators that JSON does not require to be escaped.
 struct Separators;
 
 impl Formatter for Separators {
@@ -141,8 +141,8 @@ impl Formatter for Separators {
     }
 }
 
-/// What a text lacks to be JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a text is not JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::functions_host) struct Malformed(&'static str);
 
 impl fmt::Display for Malformed {
@@ -156,24 +156,24 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn value(&mut self, depth: usize) -> Result<Json, Malformed> {
+    fn read_value(&mut self, depth: usize) -> Result<Json, Malformed> {
         if depth > MAX_DEPTH {
-            return Err(Malformed("it is nested too deep"));
+            return Err(Malformed("the nesting is too deep"));
         }
         self.skip_blank()?;
         match self.rest.chars().next() {
-            Some('{') => self.object(depth),
-            Some('[') => self.array(depth),
+            Some('{') => self.read_object(depth),
+            Some('[') => self.read_array(depth),
             Some(quote @ ('"' | '\'')) => {
-                let text = self.text(quote)?;
+                let text = self.read_text(quote)?;
                 Ok(DateTime::parse(&text).map_or(Json::Text(text), Json::Date))
             }
-            Some(_) => self.word(),
+            Some(_) => self.read_word(),
             None => Err(Malformed("a value is missing")),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Json, Malformed> {
+    fn read_object(&mut self, depth: usize) -> Result<Json, Malformed> {
         let mut members: Vec<(String, Json)> = Vec::new();
         self.take('{');
         loop {
@@ -182,26 +182,26 @@ impl<'a> Reader<'a> {
                 return Ok(Json::Object(members));
             }
             let name = match self.rest.chars().next() {
-                Some(quote @ ('"' | '\'')) => self.text(quote)?,
-                _ => self.bare_word().to_owned(),
+                Some(quote @ ('"' | '\'')) => self.read_text(quote)?,
+                _ => self.take_bare_word().to_owned(),
             };
             self.skip_blank()?;
             if name.is_empty() || !self.take(':') {
                 return Err(Malformed("a member has no name or no colon"));
             }
-            let value = self.value(depth + 1)?;
+            let value = self.read_value(depth + 1)?;
             match members.iter_mut().find(|(other, _)| *other == name) {
                 Some((_, former)) => *former = value,
                 None => members.push((name, value)),
             }
             self.skip_blank()?;
             if !self.take(',') && !self.rest.starts_with('}') {
-                return Err(Malformed("an object has no end"));
+                return Err(Malformed("an object is not closed"));
             }
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Json, Malformed> {
+    fn read_array(&mut self, depth: usize) -> Result<Json, Malformed> {
         let mut values = Vec::new();
         self.take('[');
         loop {
@@ -209,25 +209,29 @@ impl<'a> Reader<'a> {
             if self.take(']') {
                 return Ok(Json::Array(values));
             }
-            values.push(self.value(depth + 1)?);
+            values.push(self.read_value(depth + 1)?);
             self.skip_blank()?;
             if !self.take(',') && !self.rest.starts_with(']') {
-                return Err(Malformed("a list has no end"));
+                return Err(Malformed("a list is not closed"));
             }
         }
     }
 
-    /// A text in either kind of quotes. Its escapes are those of JSON, and `\'`.
-    fn text(&mut self, quote: char) -> Result<String, Malformed> {
+    /// Reads a string in either kind of quotes. Its escapes are those of JSON, and `\'`.
+    fn read_text(&mut self, quote: char) -> Result<String, Malformed> {
         self.take(quote);
         let mut units: Vec<u16> = Vec::new();
         let mut characters = self.rest.chars();
         loop {
-            let character = characters.next().ok_or(Malformed("a text has no end"))?;
+            let character = characters
+                .next()
+                .ok_or(Malformed("a string is not closed"))?;
             match character {
                 _ if character == quote => break,
                 '\\' => {
-                    let escape = characters.next().ok_or(Malformed("a text has no end"))?;
+                    let escape = characters
+                        .next()
+                        .ok_or(Malformed("a string is not closed"))?;
                     let unescaped = match escape {
                         'b' => '\u{8}',
                         'f' => '\u{c}',
@@ -253,8 +257,8 @@ impl<'a> Reader<'a> {
         Ok(String::from_utf16_lossy(&units))
     }
 
-    fn word(&mut self) -> Result<Json, Malformed> {
-        let word = self.bare_word();
+    fn read_word(&mut self) -> Result<Json, Malformed> {
+        let word = self.take_bare_word();
         Ok(match word {
             "null" | "undefined" => Json::Null,
             "true" => Json::Bool(true),
@@ -272,13 +276,16 @@ impl<'a> Reader<'a> {
                     let zero = digits.bytes().all(|byte| byte == b'0');
                     Json::Integer(if zero { "0".into() } else { word.into() })
                 } else {
-                    Json::Float(word.parse().map_err(|_| Malformed("a word is unknown"))?)
+                    Json::Float(
+                        word.parse()
+                            .map_err(|_| Malformed("a bare word is unknown"))?,
+                    )
                 }
             }
         })
     }
 
-    fn bare_word(&mut self) -> &'a str {
+    fn take_bare_word(&mut self) -> &'a str {
         let is_part = |character: char| {
             character.is_alphanumeric() || matches!(character, '+' | '-' | '.' | '_' | '$')
         };
@@ -291,7 +298,7 @@ impl<'a> Reader<'a> {
         word
     }
 
-    /// White space and comments.
+    /// Skips white space and comments.
     fn skip_blank(&mut self) -> Result<(), Malformed> {
         loop {
             self.rest = self.rest.trim_start();
@@ -300,7 +307,7 @@ impl<'a> Reader<'a> {
             } else if let Some(comment) = self.rest.strip_prefix("/*") {
                 let (_, rest) = comment
                     .split_once("*/")
-                    .ok_or(Malformed("a comment has no end"))?;
+                    .ok_or(Malformed("a comment is not closed"))?;
                 self.rest = rest;
             } else {
                 return Ok(());
@@ -328,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_json_is_taken() {
+    fn more_than_json_is_accepted() {
         for (text, json) in [
             ("\u{feff}{\"a\":1}", r#"{"a":1}"#),
             (

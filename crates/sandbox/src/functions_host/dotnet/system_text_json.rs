@@ -13,8 +13,8 @@ use super::number;
 /// How deep JSON may be nested.
 const MAX_DEPTH: usize = 64;
 
-/// Writes a value. [`RawValue`]s keep the spelling of their numbers; their strings are written
-/// anew and their white space goes.
+/// Writes a value. [`RawValue`]s keep the spelling of their numbers; their strings are escaped anew and their white
+/// space is removed.
 ///
 /// # Errors
 /// A lone surrogate within a raw value.
@@ -28,7 +28,7 @@ pub(in crate::functions_host) fn to_string(
     String::from_utf8(text).map_err(Error::custom)
 }
 
-/// Reads a document as far as its outermost members: of members of one name, the last.
+/// Reads the outermost members of a document. Of repeated members, the last counts.
 ///
 /// # Errors
 /// What is not a JSON object, or is nested too deep.
@@ -51,7 +51,7 @@ impl<'a> Members<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// The member of this name, whatever the case; as good as none when it is null.
+    /// The member of this name, in any case; `None` if it is null.
     pub(in crate::functions_host) fn get_ignoring_case(&self, name: &str) -> Option<&'a RawValue> {
         self.0
             .0
@@ -120,7 +120,7 @@ fn check_depth(text: &str) -> serde_json::Result<()> {
     Ok(())
 }
 
-/// A value as .NET's own types for numbers hold it: whole ones up to 64 bits, others as `double`.
+/// A value with its numbers as .NET's types hold them: whole ones up to 64 bits, others as `double`.
 ///
 /// # Errors
 /// What is not a JSON object.
@@ -153,7 +153,7 @@ pub(in crate::functions_host) fn with_net_numbers(
     RawValue::from_string(String::from_utf8(text).map_err(Error::custom)?)
 }
 
-/// The default encoder: it escapes all but printable ASCII, and of that what HTML gives a meaning.
+/// The default encoder: it escapes everything but printable ASCII, and the ASCII characters that are special in HTML.
 struct Encoder;
 
 impl Formatter for Encoder {
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_extension_escapes_what_is_not_plain_ascii_or_means_something_in_html() {
+    fn the_extension_escapes_what_is_not_plain_ascii_or_is_special_in_html() {
         assert_eq!(
             to_string(&"a\"&'+<>`\\/\u{7f}é😀\u{1f}\n").unwrap(),
             r#""a\u0022\u0026\u0027\u002B\u003C\u003E\u0060\\/\u007F\u00E9\uD83D\uDE00\u001F\n""#
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn of_members_of_one_name_the_last_counts() {
+    fn of_repeated_members_the_last_counts() {
         let members = members(r#"{"a":1,"b":2,"a":3,"A":4}"#).unwrap();
         assert_eq!(members.get("a").unwrap().get(), "3");
         assert_eq!(members.get_ignoring_case("a").unwrap().get(), "4");

@@ -16,7 +16,7 @@ use uuid::Uuid;
 const CONTAINER_NAME: &str = "CONTAINER_NAME";
 
 /// How to start the process.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct HandlerCommand {
     executable: PathBuf,
     arguments: Vec<String>,
@@ -27,13 +27,13 @@ pub struct HandlerCommand {
     pub(super) initialization_timeout: Duration,
 }
 
-/// Variables of the process besides those that it inherits and those that the host adds. Asked for
-/// at each start, since some values change with it; `None` removes an inherited variable.
+/// Variables of the process besides those that it inherits and those that the host adds. They are computed at each
+/// start, since some values change with it; `None` removes an inherited variable.
 #[derive(Clone)]
 pub struct Environment(Arc<dyn Fn() -> Vec<(String, Option<String>)> + Send + Sync>);
 
 impl Environment {
-    /// Asks `variables` at each start.
+    /// Calls `variables` at each start.
     pub fn new(
         variables: impl Fn() -> Vec<(String, Option<String>)> + Send + Sync + 'static,
     ) -> Self {
@@ -47,7 +47,7 @@ impl Default for Environment {
     }
 }
 
-/// Values are kept out: some are secrets.
+/// Omits the values, since some are secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Environment")
@@ -59,7 +59,7 @@ impl HandlerCommand {
     pub fn new(app: &AppFiles, executable: Option<PathBuf>, environment: Environment) -> Self {
         let handler = &app.host.custom_handler;
         Self {
-            // One that is not host.json's is found from where this program runs.
+            // An executable that is not from host.json is relative to the current directory.
             executable: match executable {
                 Some(path) => resolve(Path::new("."), &path),
                 None => PathBuf::from(&handler.executable),
@@ -129,7 +129,7 @@ impl HandlerCommand {
             );
             if !self.working_directory.is_dir() {
                 text += &format!(
-                    "\nhost.json's workingDirectory is no folder: {}",
+                    "\nhost.json's workingDirectory is not a folder: {}",
                     self.working_directory.display()
                 );
             }
@@ -142,7 +142,7 @@ impl HandlerCommand {
     }
 }
 
-/// Lets everybody execute the file, if it is one: the search path may know another.
+/// Makes the file executable for all users, if it exists. Otherwise the executable may be on the search path.
 #[cfg(unix)]
 fn make_executable(file: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -163,7 +163,7 @@ fn make_executable(_file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Replaces `%NAME%`; a name without a value leaves nothing.
+/// Expands `%NAME%`; a name without a value is removed.
 fn expand(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut expanded = String::new();
     let mut rest = text;
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_are_expanded_and_unknown_ones_vanish() {
+    fn variables_are_expanded_and_unknown_ones_removed() {
         let value = |name: &str| (name == "PORT").then(|| "7071".to_owned());
         assert_eq!(
             expand("--port=%PORT% %NONE%x 100%", value),

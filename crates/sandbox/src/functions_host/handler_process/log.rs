@@ -1,4 +1,4 @@
-//! What the host takes a line for that the process writes.
+//! The level at which the host logs a line of the process.
 
 use crate::events::Level;
 

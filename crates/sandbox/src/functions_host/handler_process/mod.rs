@@ -1,6 +1,6 @@
 //! The custom handler's process: started, watched and restarted as the Functions host does.
 //!
-//! `recordings/functions-host` tells what the real host was seen to do.
+//! Source: recordings `functions-host`.
 
 mod command;
 mod log;
@@ -33,10 +33,10 @@ const RESTART_EXIT_CODE: i32 = 200;
 /// The host gives up when it has seen this many failures.
 const FAILURES_TOLERATED: u32 = 3;
 
-/// A failure is forgiven when the next one comes later than this.
-const FAILURES_FORGIVEN_AFTER: Duration = Duration::from_secs(30 * 60);
+/// A failure no longer counts when the next one comes later than this.
+const FAILURES_EXPIRE_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// The host's last words when a process fails again and again.
+/// The host's message when it gives a failing process up.
 const GIVEN_UP: &str = "Exceeded http worker restart retry count. Shutting down Functions Host";
 
 /// Why the host kills a process and starts another.
@@ -45,7 +45,7 @@ const CALL_TIMED_OUT: &str = "a call took longer than functionTimeout";
 /// How many lines of the process are kept.
 const LOG_CAPACITY: usize = 20_000;
 
-/// The process, over all its restarts; or a process that somebody else runs.
+/// The process, across all its restarts, or a process that runs outside the sandbox.
 #[derive(Debug)]
 pub struct HandlerProcess {
     shared: Arc<Shared>,
@@ -62,23 +62,21 @@ struct Shared {
     timings: HostTimings,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 struct Status {
     phase: Phase,
-    /// What keeps the process from being called: known here as soon as it shows, and long before
-    /// the host does anything about it.
+    /// What keeps the process from being called. It is set as soon as it is known, long before the host acts on it.
     trouble: Option<HandlerFailure>,
     pid: Option<u32>,
     start_up: Option<Duration>,
     restarts: u32,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 enum Phase {
     Starting,
     Ready,
-    /// It left with exit code 0, which the host does not notice, or was stopped: every call finds
-    /// nobody listening.
+    /// It left with exit code 0, which the host does not notice, or was stopped: every call is refused a connection.
     Gone,
     /// It cannot be started, which the host only logs: every call waits.
     NotStarted,
@@ -86,8 +84,7 @@ enum Phase {
     GivenUp,
 }
 
-/// What the supervisor is told to do. When nobody can tell it anything any more, it stops the
-/// process as well.
+/// An order to the supervisor. When all senders of orders are gone, the supervisor stops the process as well.
 #[derive(Debug)]
 enum Order {
     Stop,
@@ -105,7 +102,7 @@ enum End {
 }
 
 /// Why the process cannot be called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandlerFailure(String);
 
 impl fmt::Display for HandlerFailure {
@@ -117,7 +114,7 @@ impl fmt::Display for HandlerFailure {
 impl std::error::Error for HandlerFailure {}
 
 impl HandlerProcess {
-    /// Starts the process on a free port and watches over it.
+    /// Starts the process on a free port and supervises it.
     ///
     /// # Errors
     /// When no port is free. A process that does not start, or does not stay, shows in
@@ -134,7 +131,7 @@ impl HandlerProcess {
         Ok(Self { shared, orders })
     }
 
-    /// Stands for a process that listens at `address` and is not the sandbox's to start or stop.
+    /// Represents a process that listens at `address` and that the sandbox neither starts nor stops.
     ///
     /// # Errors
     /// When no HTTP client can be made.
@@ -146,7 +143,7 @@ impl HandlerProcess {
         })
     }
 
-    /// Stands for the process of a host that does not start, and so never starts it.
+    /// Represents the process of a host that does not start, and so never starts a process.
     ///
     /// # Errors
     /// When no HTTP client can be made.
@@ -199,8 +196,8 @@ impl HandlerProcess {
         find(&lines)
     }
 
-    /// Waits, as the host lets a call wait, until the process can be called. Once the host has given
-    /// it up, that is until the host ends.
+    /// Waits until the process can be called, as long as the host lets a call wait: once the host has given the process
+    /// up, until the host ends.
     ///
     /// # Errors
     /// When the time for it is over.
@@ -230,7 +227,7 @@ impl HandlerProcess {
         }
     }
 
-    /// What keeps the process from being called, as far as that shows.
+    /// What keeps the process from being called, if known.
     pub fn trouble(&self) -> Option<HandlerFailure> {
         self.shared.status.borrow().trouble.clone()
     }
@@ -269,7 +266,7 @@ impl HandlerProcess {
     /// when a call takes too long.
     pub(super) fn restart(&self, pid: Option<u32>) {
         if let Some(pid) = pid {
-            // Nobody is to call it in the meantime.
+            // No call may reach it in the meantime.
             self.shared.status.send_if_modified(|status| {
                 let is_current = status.pid == Some(pid) && matches!(status.phase, Phase::Ready);
                 if is_current {
@@ -306,7 +303,7 @@ impl Shared {
         })
     }
 
-    /// The process is gone, and no other follows.
+    /// Records that the process is gone for good.
     fn settle(&self, phase: Phase, trouble: Option<HandlerFailure>) {
         self.status.send_modify(|status| {
             status.phase = phase;
@@ -315,8 +312,8 @@ impl Shared {
         });
     }
 
-    /// Something keeps the process from being called, of which the host takes no notice yet.
-    fn foresee(&self, reason: &str) {
+    /// Records what keeps the process from being called, before the host notices it.
+    fn record_trouble(&self, reason: &str) {
         self.status.send_modify(|status| {
             status
                 .trouble
@@ -345,7 +342,7 @@ impl Shared {
     }
 }
 
-/// Runs the process again and again until it is stopped, leaves or fails too often.
+/// Runs the process again and again until it is stopped, exits with code 0 or fails too often.
 async fn supervise(
     shared: Arc<Shared>,
     command: HandlerCommand,
@@ -374,7 +371,7 @@ async fn supervise(
             }
             End::RestartAsked(reason) => ended(format!("{reason}; it is started again")),
             End::Failed(reason) => {
-                if last_failure.is_some_and(|at| at.elapsed() > FAILURES_FORGIVEN_AFTER) {
+                if last_failure.is_some_and(|at| at.elapsed() > FAILURES_EXPIRE_AFTER) {
                     failures = 0;
                 }
                 failures += 1;
@@ -421,11 +418,23 @@ async fn run(
     let errors_only = command.stderr_for_errors_only;
     let mut stdout = child.stdout.take().map(|pipe| {
         let level = |_: &str| Level::Information;
-        tokio::spawn(pump(pipe, pid, Stream::Stdout, level, Arc::clone(shared)))
+        tokio::spawn(pass_on_lines(
+            pipe,
+            pid,
+            Stream::Stdout,
+            level,
+            Arc::clone(shared),
+        ))
     });
     let mut stderr = child.stderr.take().map(|pipe| {
         let level = move |text: &str| level_of_stderr(text, errors_only);
-        tokio::spawn(pump(pipe, pid, Stream::Stderr, level, Arc::clone(shared)))
+        tokio::spawn(pass_on_lines(
+            pipe,
+            pid,
+            Stream::Stderr,
+            level,
+            Arc::clone(shared),
+        ))
     });
 
     let mut ready = std::pin::pin!(probe::answers(
@@ -439,16 +448,15 @@ async fn run(
             status = child.wait(), if !has_left => {
                 // From now on calls wait for the next process.
                 shared.status.send_modify(|status| status.phase = Phase::Starting);
-                // What it wrote last is still on its way; a child of its own could hold the pipe
-                // open for ever.
+                // Its last lines are still on their way; a child of its own could hold the pipe open forever.
                 for pump in [&mut stdout, &mut stderr].into_iter().filter_map(Option::as_mut) {
                     let _ = timeout(Duration::from_secs(1), pump).await;
                 }
-                match end_of(status, &shared.last_errors(pid)) {
-                    // The host does not notice, and goes on asking.
+                match classify_exit(status, &shared.last_errors(pid)) {
+                    // The host does not notice, and keeps probing.
                     End::Left if !is_ready => {
                         has_left = true;
-                        shared.foresee("the process exited with code 0 before it answered GET /");
+                        shared.record_trouble("the process exited with code 0 before it answered GET /");
                     }
                     end => return end,
                 }
@@ -457,7 +465,7 @@ async fn run(
                 if !answers {
                     let reason = "Initializing HttpWorker timed out.";
                     let limit = command.initialization_timeout;
-                    shared.foresee(&format!(
+                    shared.record_trouble(&format!(
                         "{reason} It did not answer GET / at its port within {limit:?}"
                     ));
                     break End::Failed(reason.into());
@@ -482,10 +490,10 @@ async fn run(
     end
 }
 
-fn end_of(status: io::Result<ExitStatus>, last_errors: &str) -> End {
+fn classify_exit(status: io::Result<ExitStatus>, last_errors: &str) -> End {
     let status = match status {
         Ok(status) => status,
-        Err(error) => return End::Failed(format!("the process is lost: {error}")),
+        Err(error) => return End::Failed(format!("waiting for the process failed: {error}")),
     };
     match status.code() {
         Some(0) => End::Left,
@@ -495,7 +503,7 @@ fn end_of(status: io::Result<ExitStatus>, last_errors: &str) -> End {
 }
 
 /// Passes the lines of one stream on.
-async fn pump(
+async fn pass_on_lines(
     pipe: impl AsyncRead + Unpin,
     pid: u32,
     stream: Stream,

@@ -1,4 +1,4 @@
-//! How the host finds out that the process listens.
+//! The host's probe of whether the process listens.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,15 +8,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-/// How long the host waits between two questions.
+/// The wait between two probes.
 const INTERVAL: Duration = Duration::from_millis(30);
 
-/// Whether the process answers within `limit`. Only the time between two questions counts: who
-/// accepts a connection and then says nothing is waited for.
+/// Whether the process answers within `limit`. Only the time between two probes counts: a process that accepts a
+/// connection and does not answer is waited for.
 pub(super) async fn answers(address: SocketAddr, limit: Duration) -> bool {
     let mut waited = Duration::ZERO;
     while waited < limit {
-        if ask(address).await.is_ok() {
+        if probe(address).await.is_ok() {
             return true;
         }
         sleep(INTERVAL).await;
@@ -25,8 +25,8 @@ pub(super) async fn answers(address: SocketAddr, limit: Duration) -> bool {
     false
 }
 
-/// Asks once. Any answer will do, and so will any end of a connection that came about.
-async fn ask(address: SocketAddr) -> io::Result<()> {
+/// Probes once. Any answer counts, and so does any end of an established connection.
+async fn probe(address: SocketAddr) -> io::Result<()> {
     let mut connection = TcpStream::connect(address).await?;
     let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n");
     if connection.write_all(request.as_bytes()).await.is_ok() {

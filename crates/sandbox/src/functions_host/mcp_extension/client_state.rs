@@ -1,4 +1,4 @@
-//! The ids by which clients name their session. Nothing on the server belongs to one.
+//! The ids of clients' sessions. The server keeps no state for a session.
 //!
 //! Source: recordings `session`, `core-tools-session`, `plain-state-session`.
 
@@ -13,29 +13,29 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 /// Bytes in front of the encrypted part, so that an id is as long as the extension's.
 const PADDING: usize = 32;
 
-/// How ids are written.
+/// The form of ids.
 pub(super) enum ClientState {
-    /// Encrypted, as in Azure: clients learn nothing from them, and cannot make one.
+    /// Encrypted, as in Azure: clients can neither read nor forge them.
     Encrypted(Box<LessSafeKey>),
-    /// As they are: under Core Tools, or where host.json says so.
+    /// Plain, under Core Tools or where host.json says so.
     Plain,
-    /// To be encrypted, but the environment has no key for it.
+    /// Impossible: they should be encrypted, but the environment has no key.
     Keyless,
 }
 
 /// A session: the client's own part, and that of the server's instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Session {
     pub client: String,
     pub instance: String,
 }
 
-/// Why an id is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why an id is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It can be read, and does not have two parts.
+    /// It can be read, but does not have two parts.
     Parts,
-    /// It was not encrypted here, or not with the present key.
+    /// It was not encrypted by this server, or not with the present key.
     Foreign,
 }
 
@@ -107,7 +107,7 @@ impl Session {
     }
 }
 
-/// 16 characters that nobody can guess.
+/// 16 unguessable characters.
 pub(super) fn random_part() -> String {
     rand::thread_rng()
         .sample_iter(Alphanumeric)
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_encrypted_id_is_opaque_and_good_for_its_own_server_alone() {
+    fn an_encrypted_id_is_opaque_and_valid_for_its_own_server_only() {
         let (own, other) = (ClientState::encrypted(), ClientState::encrypted());
         let session = Session::new("instance12345678");
         let id = own.format(&session).unwrap();

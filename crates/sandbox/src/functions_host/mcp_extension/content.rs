@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 use crate::functions_host::dotnet::system_text_json::{self, Members};
 use crate::functions_host::dotnet::{date, number};
 
-/// Why something cannot be read.
+/// Why an answer cannot be read.
 pub(super) type Problem = String;
 
-/// A content block. What is not among its members is lost.
+/// A content block. Unknown members are lost.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ContentBlock {
@@ -43,7 +43,7 @@ pub(super) enum ContentBlock {
     },
 }
 
-/// An image or a sound.
+/// An image or audio.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Media {
@@ -53,7 +53,7 @@ pub(super) struct Media {
     rest: Rest,
 }
 
-/// What every block may have.
+/// The members that every block may have.
 #[derive(Debug, Serialize)]
 pub(super) struct Rest {
     #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub(super) struct Rest {
     annotations: Option<Annotations>,
 }
 
-/// What a resource holds.
+/// The contents of a resource.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ResourceContents {
@@ -87,8 +87,8 @@ struct Annotations {
     last_modified: Option<String>,
 }
 
-/// Who speaks, or is spoken to.
-#[derive(Debug, Clone, Copy, Serialize, serde::Deserialize)]
+/// The speaker of a message, or its audience.
+#[derive(Clone, Copy, Debug, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Role {
     User,
@@ -128,8 +128,8 @@ impl ContentBlock {
         }
     }
 
-    /// Reads a block. The extension's reader does not skip what it does not know: an object within
-    /// it ends the block too early, and with it the call.
+    /// Reads a block. The extension's reader does not skip unknown members: an object in one ends the block too early,
+    /// and the call fails.
     pub(super) fn read(json: &RawValue) -> Result<Self, Problem> {
         const KNOWN: [&str; 11] = [
             "type",
@@ -207,7 +207,7 @@ impl ContentBlock {
 }
 
 impl ResourceContents {
-    /// Reads contents; an empty URI where there is none.
+    /// Reads contents; the URI is empty if missing.
     pub(super) fn read(json: &RawValue) -> Result<Self, Problem> {
         let members = object(json)?;
         let text = |name: &str| optional_text(&members, name);
@@ -226,22 +226,22 @@ impl ResourceContents {
     }
 }
 
-/// The members of an object.
+/// Reads the members of an object.
 pub(super) fn object(json: &RawValue) -> Result<Members<'_>, Problem> {
     system_text_json::members(json.get()).map_err(|error| error.to_string())
 }
 
-/// A text; `None` where it is missing or null.
+/// Reads a string; `None` if it is missing or null.
 pub(super) fn optional_text(members: &Members, name: &str) -> Result<Option<String>, Problem> {
     match members.get(name) {
         None => Ok(None),
         Some(value) => {
-            serde_json::from_str(value.get()).map_err(|_| format!("\"{name}\" is not a text"))
+            serde_json::from_str(value.get()).map_err(|_| format!("\"{name}\" is not a string"))
         }
     }
 }
 
-/// `_meta`: an object or nothing.
+/// Reads `_meta`: an object or nothing.
 pub(super) fn meta(members: &Members) -> Result<Option<Box<RawValue>>, Problem> {
     match members.get_ignoring_case("_meta") {
         None => Ok(None),
@@ -259,7 +259,7 @@ fn annotations(members: &Members) -> Result<Option<Annotations>, Problem> {
     };
     let members = object(json)?;
     let read = |name: &str| members.get(name).map(RawValue::get);
-    let refused = |name: &str| format!("\"annotations\" has another \"{name}\" than expected");
+    let refused = |name: &str| format!("\"annotations\" has an invalid \"{name}\"");
     Ok(Some(Annotations {
         audience: match read("audience") {
             None => None,

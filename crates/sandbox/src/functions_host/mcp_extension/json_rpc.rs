@@ -7,17 +7,17 @@ use serde_json::value::RawValue;
 
 use crate::functions_host::dotnet::system_text_json::{self, Members};
 
-/// What a client sends.
+/// A message from a client.
 #[derive(Debug)]
 pub(super) enum Message {
     Request(Request),
-    /// A notification, or an answer to a question that a stateless server cannot have asked.
+    /// A notification, or an answer to a request that a stateless server cannot have sent.
     Other {
         method: Option<String>,
     },
 }
 
-/// A message that wants an answer.
+/// A message that expects an answer.
 #[derive(Debug)]
 pub(super) struct Request {
     pub id: Id,
@@ -27,16 +27,16 @@ pub(super) struct Request {
 }
 
 /// A request's id: a whole number or a text.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub(super) struct Id(Box<RawValue>);
 
-/// A body that is no JSON-RPC message: the extension answers 500 and nothing else.
+/// A body that is not a JSON-RPC message: the extension answers 500 and an empty body.
 #[derive(Debug)]
 pub(super) struct Unreadable;
 
 /// An error of the protocol.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct RpcError {
     pub code: i32,
     pub message: String,
@@ -57,7 +57,7 @@ impl RpcError {
         }
     }
 
-    /// Whatever else goes wrong.
+    /// Any other error.
     pub(super) fn internal() -> Self {
         Self {
             code: -32603,
@@ -65,7 +65,7 @@ impl RpcError {
         }
     }
 
-    /// What the transport refuses before it reads a message.
+    /// An error of the transport, before it reads a message.
     pub(super) fn transport(message: &str) -> Self {
         Self {
             code: -32000,
@@ -74,7 +74,7 @@ impl RpcError {
     }
 }
 
-/// What answers a request: the result's JSON text, or an error.
+/// The answer to a request: the result's JSON text, or an error.
 pub(super) type Outcome = Result<String, RpcError>;
 
 /// Reads a body; `None` for a bare `null`.
@@ -93,7 +93,7 @@ pub(super) fn read(text: &str) -> Result<Option<Message>, Unreadable> {
         return Err(Unreadable);
     }
     let method = string("method")?;
-    let id = members.get("id").map(id).transpose()?;
+    let id = members.get("id").map(read_id).transpose()?;
     match (id, method) {
         (Some(id), Some(method)) => Ok(Some(Message::Request(Request {
             id,
@@ -113,7 +113,7 @@ pub(super) fn read(text: &str) -> Result<Option<Message>, Unreadable> {
     }
 }
 
-fn id(value: &RawValue) -> Result<Id, Unreadable> {
+fn read_id(value: &RawValue) -> Result<Id, Unreadable> {
     let is_text = value.get().starts_with('"');
     if is_text || value.get().parse::<i64>().is_ok() {
         Ok(Id(value.to_owned()))
@@ -123,7 +123,7 @@ fn id(value: &RawValue) -> Result<Id, Unreadable> {
 }
 
 impl Request {
-    /// The parameters' members; none where there are no parameters.
+    /// The members of the parameters; none without parameters.
     pub(super) fn params(&self) -> Result<Members<'_>, RpcError> {
         match &self.params {
             None => Ok(Members::default()),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_cannot_be_read() {
+    fn what_is_not_a_message_cannot_be_read() {
         for text in [
             "",
             "[]",

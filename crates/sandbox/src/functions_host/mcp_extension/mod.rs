@@ -1,8 +1,8 @@
 //! The Functions host's MCP extension: the MCP server that it makes of an app's tools, resources
 //! and prompts.
 //!
-//! It is written against recordings of the real one, down to the spelling of its JSON, since
-//! clients and handlers meet its habits and not the specification's.
+//! It follows recordings of the real extension, down to the spelling of its JSON, since clients and handlers depend on
+//! what the extension does and not on the specification.
 
 mod client_state;
 mod content;
@@ -59,7 +59,7 @@ pub(super) struct McpExtension {
     invoker: Arc<Invoker>,
     events: Events,
     client_state: ClientState,
-    /// Names this server in the ids of sessions.
+    /// The name of this server in the ids of sessions.
     instance: String,
     streams: Streams,
 }
@@ -70,7 +70,7 @@ impl fmt::Debug for McpExtension {
     }
 }
 
-/// Whatever is sent to the extension.
+/// Serves every request to the extension.
 pub(super) async fn serve(
     extension: Data<McpExtension>,
     request: HttpRequest,
@@ -114,7 +114,7 @@ impl McpExtension {
         }
     }
 
-    /// Answers a request. An `initialize` that says too little cannot be read.
+    /// Answers a request. An incomplete `initialize` is unreadable.
     async fn answer(&self, request: Request, client: Client) -> Result<Outcome, Unreadable> {
         let params = request.params();
         if request.method == "initialize" {
@@ -162,9 +162,9 @@ impl McpExtension {
             None => return Err(RpcError::internal()),
             // The SDK looks the name up before it looks at it.
             Some(name) if name.get() == "null" => return result(&CallToolResult::failure("")),
-            Some(name) => text(name)?,
+            Some(name) => read_text(name)?,
         };
-        let arguments = arguments(params)?;
+        let arguments = read_arguments(params)?;
         let mut call = ToolCall {
             tool: name.clone(),
             caller: client.headers.caller().map(str::to_owned),
@@ -206,7 +206,7 @@ impl McpExtension {
     }
 
     async fn read_resource(&self, params: &Members<'_>, client: Client) -> Outcome {
-        let uri = text(params.get("uri").ok_or_else(RpcError::internal)?)?;
+        let uri = read_text(params.get("uri").ok_or_else(RpcError::internal)?)?;
         // The extension looks for a scheme before it looks for the resource.
         if url::Url::parse(&uri).is_err() {
             return Err(RpcError::internal());
@@ -230,14 +230,14 @@ impl McpExtension {
     }
 
     async fn get_prompt(&self, params: &Members<'_>, client: Client) -> Outcome {
-        let name = text(params.get("name").ok_or_else(RpcError::internal)?)?;
+        let name = read_text(params.get("name").ok_or_else(RpcError::internal)?)?;
         let prompt: &Prompt = self
             .app
             .prompts
             .iter()
             .find(|prompt| prompt.prompt_name.eq_ignore_ascii_case(&name))
             .ok_or_else(|| RpcError::invalid_params(format!("Unknown prompt: '{name}'")))?;
-        let arguments = arguments(params)?;
+        let arguments = read_arguments(params)?;
         let given = arguments_or_none(arguments.as_deref())?;
         prompts::check_arguments(prompt, &given)?;
         let what = format!("prompts/get {name}");
@@ -249,8 +249,7 @@ impl McpExtension {
         self.finish(&what, outcome)
     }
 
-    /// Invokes a function and reads what it returns. An error of the protocol is a call that cannot
-    /// be written.
+    /// Invokes a function and reads its return value. The protocol error is for a call that cannot be written.
     async fn invoke<T>(
         &self,
         function: Inputs<'_>,
@@ -280,7 +279,7 @@ impl McpExtension {
         Ok(read(&answer.return_value).map_err(InvocationFailure::ReturnValue))
     }
 
-    /// The answer to a read or a prompt, whose failure the client learns nothing of.
+    /// The answer to a read or a prompt. The client gets no details of a failure.
     fn finish<T: Serialize>(&self, what: &str, outcome: Result<T, InvocationFailure>) -> Outcome {
         let answer = match &outcome {
             Ok(_) => "answered".to_owned(),
@@ -306,12 +305,12 @@ impl McpExtension {
             tool: params
                 .get("name")
                 .filter(|_| is_call)
-                .and_then(|name| text(name).ok()),
+                .and_then(|name| read_text(name).ok()),
             caller: client.headers.caller().map(str::to_owned),
         });
     }
 
-    /// Tells of a message that wants no answer.
+    /// Reports a message that expects no answer.
     fn report_message(&self, method: Option<&str>, client: &Client) {
         if let Some(method) = method {
             self.events.emit(Event::McpRequest {
@@ -323,7 +322,7 @@ impl McpExtension {
     }
 }
 
-/// One call of a tool, for those who listen.
+/// One call of a tool, for the log.
 struct ToolCall {
     tool: String,
     caller: Option<String>,
@@ -347,12 +346,12 @@ impl ToolCall {
     }
 }
 
-/// How the server introduces itself. The client has to as well, unless it says nothing at all.
+/// The answer to `initialize`. The client must name its version and itself, unless it sends no parameters at all.
 fn initialize(app: &AppFiles, has_params: bool, params: &Members) -> Result<String, Unreadable> {
     let version = match params.get("protocolVersion") {
         None if has_params => return Err(Unreadable),
         None => None,
-        Some(version) => Some(text(version).map_err(|_| Unreadable)?),
+        Some(version) => Some(read_text(version).map_err(|_| Unreadable)?),
     };
     if has_params && client_info(params).is_none() {
         return Err(Unreadable);
@@ -374,15 +373,17 @@ fn initialize(app: &AppFiles, has_params: bool, params: &Members) -> Result<Stri
 fn client_info(params: &Members) -> Option<ClientInfo> {
     let info = content::object(params.get("clientInfo")?).ok()?;
     Some(ClientInfo {
-        name: text(info.get("name")?).ok()?,
-        version: text(info.get("version")?).ok()?,
+        name: read_text(info.get("name")?).ok()?,
+        version: read_text(info.get("version")?).ok()?,
     })
 }
 
-/// Any level is taken, if it is one.
+/// Accepts any known level.
 fn set_level(params: &Members) -> Outcome {
     match params.get("level") {
-        Some(level) if !LOG_LEVELS.contains(&text(level)?.as_str()) => Err(RpcError::internal()),
+        Some(level) if !LOG_LEVELS.contains(&read_text(level)?.as_str()) => {
+            Err(RpcError::internal())
+        }
         _ => Ok("{}".into()),
     }
 }
@@ -391,12 +392,12 @@ fn unknown_tool(name: &str) -> RpcError {
     RpcError::invalid_params(format!("Unknown tool: '{name}'"))
 }
 
-fn text(json: &RawValue) -> Result<String, RpcError> {
+fn read_text(json: &RawValue) -> Result<String, RpcError> {
     serde_json::from_str(json.get()).map_err(|_| RpcError::internal())
 }
 
 /// The arguments' JSON text: an object, or nothing.
-fn arguments(params: &Members) -> Result<Option<Box<RawValue>>, RpcError> {
+fn read_arguments(params: &Members) -> Result<Option<Box<RawValue>>, RpcError> {
     match params.get("arguments") {
         None => Ok(None),
         Some(arguments) if arguments.get() == "null" => Ok(None),

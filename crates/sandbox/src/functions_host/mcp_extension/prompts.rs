@@ -1,4 +1,4 @@
-//! Prompts: `prompts/list`, and what a handler's answer to `prompts/get` becomes.
+//! Prompts: `prompts/list`, and the results of `prompts/get` from a handler's answers.
 //!
 //! Source: recordings `prompts`.
 
@@ -50,8 +50,8 @@ impl<'a> PromptList<'a> {
     }
 }
 
-/// Refuses a call that lacks a required argument. One that is bound by itself is missed only when
-/// the host binds it, which gives the client no words.
+/// Refuses a call that lacks a required argument. An argument with a binding of its own is missed only when the host
+/// binds it, and the client gets no details of that.
 pub(super) fn check_arguments(prompt: &Prompt, arguments: &Members) -> Result<(), RpcError> {
     let is_missing = |name: &str| {
         arguments
@@ -106,11 +106,11 @@ impl GetPromptResult {
         }
     }
 
-    /// What the return value of the prompt's function becomes.
+    /// Reads the return value of the prompt's function.
     pub(super) fn read(prompt: &Prompt, return_value: &Json) -> Result<Self, Problem> {
         match return_value {
             Json::Null => Ok(Self::of(Vec::new())),
-            Json::Text(text) if prompt.use_result_schema => typed(text),
+            Json::Text(text) if prompt.use_result_schema => read_typed(text),
             _ if prompt.use_result_schema => Err("Expected JSON string.".into()),
             value => Ok(Self::of(vec![PromptMessage {
                 content: ContentBlock::text(value.to_text()),
@@ -120,12 +120,12 @@ impl GetPromptResult {
     }
 }
 
-fn typed(text: &str) -> Result<GetPromptResult, Problem> {
+fn read_typed(text: &str) -> Result<GetPromptResult, Problem> {
     let envelope = members(text)?;
     let kind = text_member(&envelope, "type")?.unwrap_or_default();
     let content = text_member(&envelope, "content")?.ok_or("\"content\" is missing")?;
     if kind.eq_ignore_ascii_case("prompt_messages") {
-        return Ok(GetPromptResult::of(messages(&raw(&content)?)?));
+        return Ok(GetPromptResult::of(read_messages(&raw(&content)?)?));
     }
     if !kind.eq_ignore_ascii_case("get_prompt_result") {
         return Err(format!("Unknown McpPromptResult type: '{kind}'."));
@@ -135,13 +135,13 @@ fn typed(text: &str) -> Result<GetPromptResult, Problem> {
         description: text_member(&members, "description")?,
         messages: match members.get_ignoring_case("messages") {
             None => Vec::new(),
-            Some(json) => messages(json)?,
+            Some(json) => read_messages(json)?,
         },
         meta: content::meta(&members)?,
     })
 }
 
-fn messages(json: &RawValue) -> Result<Vec<PromptMessage>, Problem> {
+fn read_messages(json: &RawValue) -> Result<Vec<PromptMessage>, Problem> {
     let list: Vec<&RawValue> =
         serde_json::from_str(json.get()).map_err(|_| "the content is not a list of messages")?;
     list.into_iter()
@@ -156,7 +156,7 @@ fn messages(json: &RawValue) -> Result<Vec<PromptMessage>, Problem> {
             Ok(PromptMessage {
                 content: ContentBlock::read(content)?,
                 role: serde_json::from_str(role.get())
-                    .map_err(|_| "a message has another role than user or assistant")?,
+                    .map_err(|_| "a message has a role other than user or assistant")?,
             })
         })
         .collect()

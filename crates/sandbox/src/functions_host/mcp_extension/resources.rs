@@ -1,4 +1,4 @@
-//! Resources: the lists, and what a handler's answer to `resources/read` becomes.
+//! Resources: the lists, and the results of `resources/read` from a handler's answers.
 //!
 //! Source: recordings `resources`.
 
@@ -79,8 +79,7 @@ impl<'a> TemplateList<'a> {
     }
 }
 
-/// The resource of a URI, and the values of its template's parameters. The case of the fixed parts
-/// does not matter.
+/// The resource of a URI, and the values of its template's parameters. The fixed parts match in any case.
 pub(super) fn find<'a>(
     resources: impl Iterator<Item = &'a Resource> + Clone,
     uri: &str,
@@ -91,13 +90,13 @@ pub(super) fn find<'a>(
     exact.map(|resource| (resource, Vec::new())).or_else(|| {
         resources
             .filter(|resource| resource.is_template())
-            .find_map(|resource| Some((resource, parameters(&resource.uri, uri)?)))
+            .find_map(|resource| Some((resource, match_template(&resource.uri, uri)?)))
     })
 }
 
 /// The values of a template's parameters. In the path, a value ends at `/`, `?` or `#`; in the
 /// query, at `&` or `#`.
-fn parameters(template: &str, uri: &str) -> Option<Vec<(String, String)>> {
+fn match_template(template: &str, uri: &str) -> Option<Vec<(String, String)>> {
     let Some((fixed, rest)) = template.split_once('{') else {
         return uri.eq_ignore_ascii_case(template).then(Vec::new);
     };
@@ -116,7 +115,7 @@ fn parameters(template: &str, uri: &str) -> Option<Vec<(String, String)>> {
         .find_map(|end| {
             let (value, more) = value_and_more.split_at(end);
             let mut found = vec![(name.to_owned(), value.to_owned())];
-            found.extend(parameters(following, more)?);
+            found.extend(match_template(following, more)?);
             Some(found)
         })
 }
@@ -133,8 +132,7 @@ pub(super) struct ReadResult {
 }
 
 impl ReadResult {
-    /// What the return value of the resource's function becomes: contents within an envelope, or
-    /// else the text itself.
+    /// Reads the return value of the resource's function: contents within an envelope, or else the text itself.
     pub(super) fn read(
         resource: &Resource,
         uri: &str,
@@ -145,7 +143,7 @@ impl ReadResult {
             Json::Text(text) => text,
             _ => return Err("Expected string or byte[].".into()),
         };
-        let contents = match enveloped(text) {
+        let contents = match read_envelope(text) {
             Enveloped::Contents(mut contents) => {
                 if contents.uri.is_empty() {
                     contents.uri = uri.to_owned();
@@ -171,17 +169,17 @@ impl ReadResult {
     }
 }
 
-/// What a text is to the extension.
+/// A returned text, as the extension takes it.
 enum Enveloped {
     /// `{"content": "…"}` with contents in JSON.
     Contents(ResourceContents),
-    /// Such an envelope around nothing.
+    /// Such an envelope with invalid contents.
     Broken(Problem),
     /// Any other text.
     No,
 }
 
-fn enveloped(text: &str) -> Enveloped {
+fn read_envelope(text: &str) -> Enveloped {
     let Ok(members) = members(text) else {
         return Enveloped::No;
     };
@@ -227,7 +225,7 @@ mod tests {
             ),
             ("test://x?{q}&{r}", "test://x?a/b&c", Some(vec!["a/b", "c"])),
         ] {
-            let found = parameters(template, uri);
+            let found = match_template(template, uri);
             let found = found.as_ref().map(|found| {
                 let values = found.iter().map(|(_, value)| value.as_str());
                 values.collect::<Vec<_>>()

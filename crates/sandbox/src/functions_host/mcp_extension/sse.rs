@@ -28,14 +28,14 @@ const STATE: &str = "azmcpcs";
 
 const PING_INTERVAL: Duration = Duration::from_secs(25);
 
-/// The streams that are open, by the client's part of their session.
+/// The open streams, by the client's part of their session.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Streams(Arc<Mutex<HashMap<String, Stream>>>);
 
 #[derive(Clone, Debug)]
 struct Stream {
     events: mpsc::UnboundedSender<String>,
-    /// Whoever opened the stream, for all calls that come through it.
+    /// The client that opened the stream, for all calls that come through it.
     client: Client,
 }
 
@@ -94,7 +94,7 @@ pub(super) fn open(extension: &Data<McpExtension>, request: &HttpRequest) -> Htt
     stream(StatusCode::OK).streaming(events.map(Ok::<_, actix_web::Error>))
 }
 
-/// Takes the stream out of the list when its client goes away.
+/// Removes the stream from the list when its client goes away.
 struct Registration {
     streams: Streams,
     client: String,
@@ -106,7 +106,7 @@ impl Drop for Registration {
     }
 }
 
-/// Where the client sends its messages. The key goes with it, as the extension has it.
+/// The URL to which the client sends its messages. It contains the key, as in the real extension.
 fn message_endpoint(extension: &McpExtension, request: &HttpRequest, state: &str) -> String {
     let key = query_value(request, "code").or_else(|| {
         let key = request.headers().get("x-functions-key")?;
@@ -124,7 +124,7 @@ fn message_endpoint(extension: &McpExtension, request: &HttpRequest, state: &str
     format!("http://{host}{folder}/{relative}")
 }
 
-/// Asks the client from time to time whether it is still there.
+/// Pings the client from time to time.
 async fn ping(events: mpsc::UnboundedSender<String>) {
     for id in 1_u64.. {
         tokio::select! {
@@ -191,7 +191,7 @@ pub(super) async fn post(
     without_content_type(HttpResponse::Accepted().body("Accepted"))
 }
 
-/// How the client introduces itself, if it does.
+/// The client's `clientInfo`, if it sends any.
 fn client_info(request: &Request) -> Option<ClientInfo> {
     if request.method != "initialize" {
         return None;

@@ -94,7 +94,7 @@ pub(super) fn stream(status: StatusCode) -> HttpResponseBuilder {
     response
 }
 
-/// Takes out the type that actix-web gives to any body.
+/// Removes the content type that actix-web sets for any body.
 pub(super) fn without_content_type(mut response: HttpResponse) -> HttpResponse {
     response.headers_mut().remove(CONTENT_TYPE);
     response
@@ -106,7 +106,7 @@ fn refuse(status: StatusCode, message: &str) -> HttpResponse {
         .body(json_rpc::refusal(message))
 }
 
-/// Whether the client takes the media type; a wildcard takes any.
+/// Whether the client accepts the media type; a wildcard accepts any.
 fn accepts(request: &HttpRequest, media_type: &str) -> bool {
     let (kind, _) = media_type.split_once('/').unwrap_or_default();
     request
@@ -120,7 +120,7 @@ fn accepts(request: &HttpRequest, media_type: &str) -> bool {
         })
 }
 
-/// Reads the body: `None` for a bare `null`, a response where it is no message.
+/// Reads the body: `None` for a bare `null`, an error response if it is not a message.
 pub(super) async fn message(
     request: &HttpRequest,
     payload: Payload,
@@ -134,7 +134,7 @@ pub(super) async fn message(
     json_rpc::read(&text).map_err(|Unreadable| HttpResponse::InternalServerError().finish())
 }
 
-/// The character set of a JSON body; `None` where the body is not JSON.
+/// The character set of a JSON body; `None` if the body is not JSON.
 fn encoding(request: &HttpRequest) -> Option<&'static Encoding> {
     let content_type = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
     let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));

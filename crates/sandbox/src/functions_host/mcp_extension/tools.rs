@@ -1,4 +1,4 @@
-//! Tools: `tools/list`, and what a handler's answer to a call becomes.
+//! Tools: `tools/list`, and the results of `tools/call` from a handler's answers.
 
 use function_app::Function;
 use serde::Serialize;
@@ -90,7 +90,7 @@ impl CallToolResult {
         }
     }
 
-    /// All that a client learns of a failed call.
+    /// The only details that a client gets of a failed call.
     pub(super) fn failure(tool: &str) -> Self {
         let text = format!("An error occurred invoking '{tool}'.");
         Self {
@@ -108,20 +108,19 @@ impl CallToolResult {
             .unwrap_or_default()
     }
 
-    /// What the return value of the tool's function becomes.
+    /// Reads the return value of the tool's function.
     pub(super) fn read(function: &Function, return_value: &Json) -> Result<Self, Problem> {
         match return_value {
             Json::Null => Ok(Self::of(Vec::new())),
-            Json::Text(text) if function.use_result_schema => typed(text),
+            Json::Text(text) if function.use_result_schema => read_typed(text),
             _ if function.use_result_schema => Err("Expected JSON string.".into()),
             value => Ok(Self::of(vec![ContentBlock::text(value.to_text())])),
         }
     }
 }
 
-/// The result with `useResultSchema`: the return value is a text that holds JSON, some members of
-/// which hold JSON again.
-fn typed(text: &str) -> Result<CallToolResult, Problem> {
+/// Reads the result with `useResultSchema`: a text with JSON, some members of which are texts with JSON again.
+fn read_typed(text: &str) -> Result<CallToolResult, Problem> {
     let envelope = members(text)?;
     // The type must be there, and may be null.
     if !envelope
@@ -132,13 +131,13 @@ fn typed(text: &str) -> Result<CallToolResult, Problem> {
     }
     let kind = text_member(&envelope, "type")?.unwrap_or_default();
     let content =
-        text_member(&envelope, "content")?.ok_or("\"content\" is missing or not a text")?;
+        text_member(&envelope, "content")?.ok_or("\"content\" is missing or not a string")?;
 
     if kind.eq_ignore_ascii_case("call_tool_result") {
-        return whole(&content);
+        return read_whole(&content);
     }
     let blocks = if kind.eq_ignore_ascii_case("multi_content_result") {
-        blocks(&raw(&content)?)?
+        read_blocks(&raw(&content)?)?
     } else {
         vec![ContentBlock::read(&raw(&content)?)?]
     };
@@ -157,8 +156,8 @@ fn typed(text: &str) -> Result<CallToolResult, Problem> {
     Ok(result)
 }
 
-/// The text of a whole `CallToolResult`.
-fn whole(text: &str) -> Result<CallToolResult, Problem> {
+/// Reads the text of a whole `CallToolResult`.
+fn read_whole(text: &str) -> Result<CallToolResult, Problem> {
     let members = members(text)?;
     let content = members
         .iter()
@@ -166,7 +165,7 @@ fn whole(text: &str) -> Result<CallToolResult, Problem> {
     let content = match content {
         None => Some(Vec::new()),
         Some((_, json)) if json.get() == "null" => None,
-        Some((_, json)) => Some(blocks(json)?),
+        Some((_, json)) => Some(read_blocks(json)?),
     };
     let is_error = match members.get_ignoring_case("isError") {
         None => None,
@@ -184,28 +183,28 @@ fn whole(text: &str) -> Result<CallToolResult, Problem> {
     })
 }
 
-fn blocks(json: &RawValue) -> Result<Vec<ContentBlock>, Problem> {
+fn read_blocks(json: &RawValue) -> Result<Vec<ContentBlock>, Problem> {
     let list: Vec<&RawValue> =
         serde_json::from_str(json.get()).map_err(|_| "the content is not a list of blocks")?;
     list.into_iter().map(ContentBlock::read).collect()
 }
 
-/// The members of the object that a text holds.
+/// Parses a text as an object.
 pub(super) fn members(text: &str) -> Result<Members<'_>, Problem> {
     system_text_json::members(text).map_err(|error| error.to_string())
 }
 
-/// The JSON that a text holds.
+/// Parses a text as JSON.
 pub(super) fn raw(text: &str) -> Result<Box<RawValue>, Problem> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-/// A member that is a text or null, whatever the case of its name.
+/// A member that is a string or null, with its name in any case.
 pub(super) fn text_member(members: &Members, name: &str) -> Result<Option<String>, Problem> {
     match members.get_ignoring_case(name) {
         None => Ok(None),
         Some(json) => serde_json::from_str(json.get())
             .map(Some)
-            .map_err(|_| format!("\"{name}\" is not a text")),
+            .map_err(|_| format!("\"{name}\" is not a string")),
     }
 }

@@ -1,4 +1,4 @@
-//! How the server tells clients where users sign in.
+//! Checks how the server tells clients where users sign in.
 //!
 //! Sources: the authorization chapter of the Model Context Protocol (2025-06-18), RFC 9728 (protected resource
 //! metadata), OpenID Connect Discovery 1.0; for App Service Authentication,
@@ -18,13 +18,13 @@ use crate::doctor::{
     http::{Reply, is_confidential, send},
 };
 
-/// Where App Service Authentication signs users in by browser.
+/// The sign-in page of App Service Authentication.
 const SIGN_IN_PATH: &str = "/.auth/login/aad";
-/// Where it has them sent back to.
+/// Its redirect URI.
 const CALLBACK_PATH: &str = "/.auth/login/aad/callback";
-/// Scopes that are about the sign-in itself, not about another service.
+/// The scopes that concern the sign-in itself, not another service.
 const SIGN_IN_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
-/// Paths of authorities that many tenants share.
+/// The first path segments of the authorities that serve many tenants.
 const SHARED_AUTHORITIES: [&str; 3] = ["common", "organizations", "consumers"];
 
 /// Protected resource metadata (RFC 9728, section 2).
@@ -45,7 +45,7 @@ pub struct AuthorizationServer {
 }
 
 impl Server {
-    /// A call without a token must be refused, and told where the metadata is.
+    /// Checks that a call without a token is refused with the address of the metadata.
     pub async fn challenge(&self) -> Checked<Url> {
         let parameters = json!({
             "protocolVersion": "2025-06-18",
@@ -55,8 +55,8 @@ impl Server {
         let reply = send(self.mcp_request("initialize", parameters)).await.map_err(|error| {
             Finding::fail(
                 format!("{} does not answer: {error}", self.origin),
-                "azd env get-value SERVICE_MCP_DEFAULT_HOSTNAME tells the host name; the sandbox is started by cargo run \
-                 -p sandbox",
+                "azd env get-value SERVICE_MCP_DEFAULT_HOSTNAME prints the host name; cargo run -p sandbox starts the \
+                 sandbox",
             )
         })?;
         let (text, remedy) = match reply.status {
@@ -64,7 +64,7 @@ impl Server {
             status if status.is_success() => (
                 "callers without a token are let in".to_owned(),
                 format!(
-                    "right for `func start` only: App Service Authentication must be on; {PROVISION}"
+                    "correct for `func start` only: elsewhere, App Service Authentication must be on; {PROVISION}"
                 ),
             ),
             status if status.is_redirection() => (
@@ -73,8 +73,8 @@ impl Server {
                 format!("unauthenticatedClientAction must be Return401; {PROVISION}"),
             ),
             StatusCode::FORBIDDEN => (
-                "everybody is refused with 403".to_owned(),
-                "start the function app, and see its access restrictions".to_owned(),
+                "every caller is refused with 403".to_owned(),
+                "start the function app, and check its access restrictions".to_owned(),
             ),
             StatusCode::SERVICE_UNAVAILABLE if says(&reply, HOST_IS_DOWN) => host_is_down(),
             StatusCode::NOT_FOUND => (
@@ -113,13 +113,13 @@ impl Server {
                 url,
             )),
             _ => Err(Finding::fail(
-                format!("the protected resource metadata is said to be elsewhere: {url}"),
-                "call the server by the host name in that address",
+                format!("the challenge names protected resource metadata on another host: {url}"),
+                "use the host name in that address",
             )),
         }
     }
 
-    /// The metadata must be there, and about this server.
+    /// Checks that the metadata exists and describes this server.
     pub async fn resource_metadata(&self, url: Url) -> Checked<ResourceMetadata> {
         let metadata: ResourceMetadata = get_json(url.clone()).await.map_err(|reason| {
             Finding::fail(
@@ -137,12 +137,12 @@ impl Server {
         } else {
             Err(Finding::fail(
                 format!("the protected resource metadata is about another server: {resource}"),
-                "call the server by the host name in that address",
+                "use the host name in that address",
             ))
         }
     }
 
-    /// The browser's sign-in, where users consent to what the server does on their behalf.
+    /// Checks the sign-in page, where users consent to what the server does on their behalf.
     pub async fn sign_in_page(
         &self,
         authorization_server: Option<&AuthorizationServer>,
@@ -176,8 +176,10 @@ impl Server {
         let callback = query("redirect_uri");
         if callback != self.at(CALLBACK_PATH).as_str() {
             return Err(Finding::fail(
-                format!("who signed in is sent to {callback:?}, not back here"),
-                "call the server by the host name in that address",
+                format!(
+                    "after signing in, users are sent to {callback:?}, not back to this server"
+                ),
+                "use the host name in that address",
             ));
         }
         let scopes = query("scope");
@@ -198,7 +200,7 @@ impl Server {
 }
 
 impl ResourceMetadata {
-    /// The scope that clients ask for must name the API that it belongs to; `deployed` is the one in the registration.
+    /// Checks that the scope that clients ask for names its API; `deployed` is the scope of the registration.
     pub fn scope(&self, deployed: Option<&str>) -> Checked<()> {
         let fail = |text: String| {
             Finding::fail(
@@ -231,7 +233,7 @@ impl ResourceMetadata {
         }
     }
 
-    /// The authorization server must be one tenant's, and its metadata where clients look for it.
+    /// Checks that the authorization server is a single tenant's and that clients find its metadata.
     pub async fn authorization_server(&self) -> Checked<AuthorizationServer> {
         let fail = |text: String| {
             Finding::fail(
@@ -264,14 +266,14 @@ impl ResourceMetadata {
             Ok((Finding::ok(format!("users sign in with {issuer}")), server))
         } else {
             Err(fail(format!(
-                "{issuer} calls itself {}, and clients that compare the two give up",
+                "{issuer} calls itself {}: clients that compare the two refuse it",
                 server.issuer
             )))
         }
     }
 }
 
-/// Where an answer sends the browser.
+/// The target of a redirection.
 fn redirection(reply: &Reply) -> Option<Url> {
     let location = reply
         .headers

@@ -1,4 +1,4 @@
-//! A running server, as an MCP client sees it.
+//! Checks a running server, as an MCP client sees it.
 
 mod authorization;
 mod signed_in;
@@ -25,10 +25,10 @@ pub use self::signed_in::Credentials;
 /// Without `--no-state` azd skips what it deployed before, also where somebody has changed it since.
 const PROVISION: &str = "azd provision --no-state sets it";
 const LOG_STREAM: &str = "see the log stream of the function app";
-/// The body of 503, where the host cannot start.
+/// The body of the host's 503 when it cannot start.
 const HOST_IS_DOWN: &str = "Function host is not running.";
 
-/// Where a server is.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     origin: Url,
@@ -54,17 +54,17 @@ impl FromStr for Server {
     }
 }
 
-/// What a check came to: when all is well, together with what later checks need.
+/// The outcome of a check. On success it includes what later checks need.
 type Checked<T> = Result<(Finding, T), Finding>;
 
-/// The checks so far.
+/// The findings so far.
 #[derive(Default)]
 struct Checkup {
     findings: Vec<Finding>,
 }
 
 impl Checkup {
-    /// Keeps the finding, and gives what later checks need.
+    /// Keeps the finding. Returns what later checks need.
     fn keep<T>(&mut self, checked: Checked<T>) -> Option<T> {
         let (finding, value) = match checked {
             Ok((finding, value)) => (finding, Some(value)),
@@ -81,8 +81,8 @@ impl Server {
         self.origin.host_str().unwrap_or_default()
     }
 
-    /// Checks everything, in the order in which an MCP client meets it. `scope` is the one that the server was deployed
-    /// with, where that is known.
+    /// Runs all checks in the order of an MCP client's requests. `scope` is the one that the server was deployed with, if
+    /// known.
     pub async fn check(&self, credentials: &Credentials, scope: Option<&str>) -> Vec<Finding> {
         let mut checkup = Checkup::default();
         let Some(metadata_url) = checkup.keep(self.challenge().await) else {
@@ -132,7 +132,7 @@ fn bearer_challenge(reply: &Reply) -> Option<&str> {
         })
 }
 
-/// Whether an answer is App Service Authentication's refusal: the Functions host has a challenge too, `Bearer` alone.
+/// Whether an answer is App Service Authentication's refusal. The Functions host's challenge is `Bearer` alone.
 fn names_metadata(reply: &Reply) -> bool {
     bearer_challenge(reply).is_some_and(|challenge| challenge.contains("resource_metadata="))
 }
@@ -141,11 +141,11 @@ fn says(reply: &Reply, text: &str) -> bool {
     String::from_utf8_lossy(&reply.body).contains(text)
 }
 
-/// What there is to say of a host that cannot start, and what to do.
+/// The text and the remedy for a host that cannot start.
 fn host_is_down() -> (String, String) {
     (
         format!("the Functions host cannot start: {HOST_IS_DOWN}"),
-        format!("{LOG_STREAM}; docs/troubleshooting.md has its texts"),
+        format!("{LOG_STREAM}; docs/troubleshooting.md explains its messages"),
     )
 }
 
@@ -156,6 +156,5 @@ async fn get_json<T: DeserializeOwned>(url: Url) -> Result<T, String> {
     if reply.status != StatusCode::OK {
         return Err(format!("the answer is {}", reply.status));
     }
-    serde_json::from_slice(&reply.body)
-        .map_err(|_| "the answer is not the JSON that it should be".into())
+    serde_json::from_slice(&reply.body).map_err(|_| "the answer is not the expected JSON".into())
 }

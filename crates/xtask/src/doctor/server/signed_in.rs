@@ -1,4 +1,4 @@
-//! What a signed-in user sees: the key gate, the tools, and whether the user has consented.
+//! Checks what a signed-in user sees: the system key, the tools, and whether the user has consented.
 
 use std::env;
 
@@ -17,7 +17,7 @@ use crate::doctor::{
     http::{Reply, send},
 };
 
-/// The tool that only reads the caller's own profile, so that it can be called to see whether it works.
+/// The tool that a check may call: it only reads the caller's own profile.
 const HELLO_TOOL: &str = "HelloTool";
 
 const ACCESS_TOKEN: &str = "MCP_ACCESS_TOKEN";
@@ -26,7 +26,7 @@ const FETCH_SYSTEM_KEY: &str = "az functionapp keys list --resource-group <resou
                                 systemKeys.mcp_extension --output tsv";
 const EMPTY_500: &str = "https://github.com/Azure/azure-functions-mcp-extension/issues/273";
 
-/// What a signed-in user has. Not to be shown.
+/// The secrets of a signed-in user. Has no `Debug`, so that they are never shown.
 #[derive(Default)]
 pub struct Credentials {
     /// An access token for the server's scope.
@@ -36,7 +36,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Those in the environment: on a command line, other users of the machine would see them.
+    /// Reads them from the environment: on a command line, other users of the machine would see them.
     pub fn from_env() -> Self {
         let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
         Self {
@@ -47,11 +47,11 @@ impl Credentials {
 }
 
 impl Server {
-    /// Checks what `credentials` let through.
+    /// Runs the checks that need `credentials`.
     pub(super) async fn check_signed_in(&self, credentials: &Credentials, checkup: &mut Checkup) {
         let Some(token) = &credentials.access_token else {
             checkup.findings.push(Finding::warn(
-                "system key, tools and consent cannot be seen without signing in",
+                "not checked, for lack of a token: system key, tools and consent",
                 format!("set {ACCESS_TOKEN} and {SYSTEM_KEY}: cargo xtask doctor --help"),
             ));
             return;
@@ -64,10 +64,10 @@ impl Server {
         if tools.iter().any(|tool| tool == HELLO_TOOL) {
             checkup.keep(self.hello(token, key).await);
         } else {
-            // The host lists tools whether the handler runs or not.
+            // The host lists the tools even if the handler does not run.
             checkup.findings.push(Finding::warn(
-                format!("without {HELLO_TOOL}, nothing shows that the handler runs and that users have consented"),
-                "call a tool of yours with an MCP client",
+                format!("not checked, for lack of {HELLO_TOOL}: whether the handler runs and users have consented"),
+                "call one of your tools with an MCP client",
             ));
         }
     }
@@ -78,29 +78,29 @@ impl Server {
             StatusCode::OK => return listed_tools(&reply),
             StatusCode::UNAUTHORIZED if names_metadata(&reply) => (
                 format!("{ACCESS_TOKEN} is not accepted"),
-                "it has expired, or is for another server: get a new one for the scope above"
+                "it has expired or is for another server: get a new one for the scope above"
                     .to_owned(),
             ),
             StatusCode::UNAUTHORIZED => (
-                "the Functions host is not told who has signed in".to_owned(),
+                "the Functions host does not learn who has signed in".to_owned(),
                 format!("App Service Authentication must be on; {PROVISION}"),
             ),
             StatusCode::FORBIDDEN => return Err(self.forbidden(token, key).await?),
             StatusCode::INTERNAL_SERVER_ERROR if reply.body.is_empty() => (
-                "signed-in callers are answered 500 with an empty body".to_owned(),
-                format!("{LOG_STREAM}; {EMPTY_500} is a report of the same"),
+                "calls of signed-in users are answered with 500 and an empty body".to_owned(),
+                format!("{LOG_STREAM}; {EMPTY_500} reports the same"),
             ),
             StatusCode::SERVICE_UNAVAILABLE if says(&reply, HOST_IS_DOWN) => host_is_down(),
             status => (
-                format!("signed-in callers are answered {status}"),
+                format!("calls of signed-in users are answered with {status}"),
                 LOG_STREAM.to_owned(),
             ),
         };
         Err(Finding::fail(text, remedy))
     }
 
-    /// Who answered 403. App Service Authentication refuses the client everywhere; the host wants its key for the MCP
-    /// endpoint, but not for its home page.
+    /// Finds out who answered 403. App Service Authentication refuses the client for every path; the host asks for its key
+    /// for the MCP endpoint, but not for its home page.
     async fn forbidden(&self, token: &str, key: Option<&str>) -> Result<Finding, Finding> {
         let mut home = Request::new(Method::GET, self.at("/"));
         authorize(&mut home, token)?;
@@ -113,14 +113,14 @@ impl Server {
                 "azd env set PRE_AUTHORIZED_CLIENT_IDS with its client id, and azd provision",
             ),
             None => Finding::warn(
-                "calls without the system key are refused, so tools and consent cannot be seen",
+                "not checked, since calls without the system key are refused: tools and consent",
                 format!("set {SYSTEM_KEY}: {FETCH_SYSTEM_KEY}"),
             ),
             Some(_) => Finding::fail(format!("{SYSTEM_KEY} is not accepted"), FETCH_SYSTEM_KEY),
         })
     }
 
-    /// Whether the host asks for its key, of a caller whom it answers with it.
+    /// Checks that the host refuses the caller without the key, having answered with it.
     async fn key_gate(&self, token: &str) -> Checked<()> {
         let reply = self.call("tools/list", json!({}), token, None).await?;
         match reply.status {
@@ -129,11 +129,11 @@ impl Server {
                 Ok((Finding::ok(text), ()))
             }
             StatusCode::OK => Err(Finding::warn(
-                "calls without the system key are let in",
-                "right with ANONYMOUS_WEBHOOK; else azd env set ANONYMOUS_WEBHOOK false, and azd provision",
+                "calls without the system key are accepted",
+                "correct with ANONYMOUS_WEBHOOK; otherwise azd env set ANONYMOUS_WEBHOOK false, and azd provision",
             )),
             status => Err(Finding::fail(
-                format!("calls without the system key are answered {status}, not 403"),
+                format!("calls without the system key are answered with {status}, not 403"),
                 LOG_STREAM,
             )),
         }
@@ -150,7 +150,7 @@ impl Server {
         } else {
             Err(Finding::fail(
                 text,
-                format!("do what it says; for more, {LOG_STREAM}"),
+                format!("do what it says; for details, {LOG_STREAM}"),
             ))
         }
     }
@@ -180,12 +180,12 @@ fn authorize(request: &mut Request, token: &str) -> Result<(), Finding> {
     Ok(())
 }
 
-/// The header with a secret out of the environment variable `name`.
+/// Makes a header of the secret in the environment variable `name`.
 fn secret(text: &str, name: &str) -> Result<HeaderValue, Finding> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         Finding::fail(
-            format!("{name} holds characters that no header can have"),
-            "set it again, in one line",
+            format!("{name} contains characters that no header can have"),
+            "set it again, on one line",
         )
     })?;
     value.set_sensitive(true);
@@ -209,7 +209,7 @@ fn listed_tools(reply: &Reply) -> Checked<Vec<String>> {
     }
 }
 
-/// The result in a JSON-RPC answer, which comes as JSON or as the data of a server-sent event.
+/// The result of a JSON-RPC answer, which is JSON or the data of a server-sent event.
 fn json_rpc_result(reply: &Reply) -> Option<Value> {
     let body = std::str::from_utf8(&reply.body).ok()?;
     body.lines()

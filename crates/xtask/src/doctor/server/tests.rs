@@ -12,22 +12,22 @@ use serde_json::{Value, json};
 use super::*;
 use crate::doctor::finding::{Verdict, assert_found};
 
-/// What a server answers. `{origin}` in it stands for the server's own.
+/// A server's answers. `{origin}` stands for the server's origin.
 #[derive(Clone)]
 struct SetUp {
-    /// To a call without a token.
+    /// The answer to a call without a token.
     unauthenticated: (StatusCode, Option<&'static str>),
-    /// To a call with a token, but without the system key.
+    /// The answer to a call with a token, but without the system key.
     without_key: (StatusCode, Option<&'static str>),
-    /// To a call with both.
+    /// The answer to a call with both.
     with_key: (StatusCode, Option<&'static str>),
-    /// To a request for the home page, with a token.
+    /// The answer to a request for the home page with a token.
     home_page: StatusCode,
-    /// In every refusal of the endpoint.
+    /// The body of every refusal of the endpoint.
     refusal: &'static str,
     resource_metadata: Value,
     authorization_server: Value,
-    /// Where the sign-in page leads.
+    /// The redirection of the sign-in page.
     sign_in: Option<&'static str>,
     tools: Value,
     hello: Value,
@@ -37,7 +37,7 @@ const CHALLENGE: &str =
     r#"Bearer realm="r", resource_metadata="{origin}.well-known/oauth-protected-resource""#;
 
 impl SetUp {
-    /// Everything as it should be.
+    /// A correct set-up.
     fn right() -> Self {
         Self {
             unauthenticated: (StatusCode::UNAUTHORIZED, Some(CHALLENGE)),
@@ -146,7 +146,7 @@ fn credentials(token: &str, key: &str) -> Credentials {
     }
 }
 
-/// Asserts that one thing only is wrong, and that its finding and its remedy have these words in them.
+/// Asserts that exactly one check fails, and that its text and its remedy contain these words.
 #[track_caller]
 fn assert_one_fault(findings: &[Finding], text: &str, remedy: &str) {
     let faults = findings
@@ -156,7 +156,7 @@ fn assert_one_fault(findings: &[Finding], text: &str, remedy: &str) {
     assert_found(findings, Verdict::Fail, text, remedy);
 }
 
-/// Asserts the same of a server that was right before `change`.
+/// Asserts the same for a correct server after `change`.
 async fn assert_fault(change: impl FnOnce(&mut SetUp), text: &str, remedy: &str) {
     let mut set_up = SetUp::right();
     change(&mut set_up);
@@ -495,7 +495,7 @@ async fn a_host_that_is_not_told_who_signed_in_is_found() {
     for challenge in [None, Some("Bearer")] {
         assert_fault(
             |it| it.with_key = (StatusCode::UNAUTHORIZED, challenge),
-            "not told who has signed in",
+            "does not learn who has signed in",
             "App Service Authentication",
         )
         .await;
@@ -506,13 +506,13 @@ async fn a_host_that_is_not_told_who_signed_in_is_found() {
 async fn an_empty_500_is_found() {
     assert_fault(
         |it| it.with_key = (StatusCode::INTERNAL_SERVER_ERROR, None),
-        "500 with an empty body",
+        "500 and an empty body",
         "azure-functions-mcp-extension/issues/",
     )
     .await;
 }
 
-/// What is said where no key is given.
+/// The findings without a key.
 async fn findings_without_key(set_up: SetUp) -> Vec<Finding> {
     let (handle, server) = set_up.start();
     let credentials = Credentials {
@@ -551,7 +551,7 @@ async fn a_server_without_a_key_gate_is_told() {
         assert_found(
             &findings,
             Verdict::Warn,
-            "without the system key are let in",
+            "without the system key are accepted",
             "ANONYMOUS_WEBHOOK",
         );
     }
@@ -565,7 +565,7 @@ async fn a_key_gate_that_neither_refuses_nor_lets_in_is_found() {
         StatusCode::INTERNAL_SERVER_ERROR,
         StatusCode::BAD_GATEWAY,
     ] {
-        let text = format!("are answered {status}, not 403");
+        let text = format!("are answered with {status}, not 403");
         assert_fault(|it| it.without_key.0 = status, &text, "log stream").await;
     }
 }
@@ -602,8 +602,8 @@ async fn what_was_not_called_is_told() {
     assert_found(
         &findings,
         Verdict::Warn,
-        "nothing shows that the handler runs",
-        "call a tool of yours",
+        "whether the handler runs",
+        "call one of your tools",
     );
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub struct Echo;
 
-/// What [`Echo`] is given, and what it answers.
+/// The arguments and the result of [`Echo`].
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct EchoArguments {
     /// What to say.
@@ -31,6 +31,8 @@ impl Tool for Echo {
         arguments: EchoArguments,
         _: &ToolContext,
     ) -> Result<EchoArguments, Failure> {
+        tracing::info!(times = arguments.n, "an echo");
+        tracing::debug!("nested: {}", arguments.nested.is_some());
         Ok(arguments)
     }
 

@@ -1,4 +1,4 @@
-//! Tools that never succeed, each in its own way.
+//! Tools that never succeed, each in another way.
 
 use std::convert::Infallible;
 
@@ -6,11 +6,11 @@ use functions_mcp::{Failure, NoArguments, Tool, ToolContext};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The result that no call comes to.
+/// The result of calls that never succeed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Nothing {}
 
-/// Fails in words of its own.
+/// Fails with a message of its own.
 #[derive(Debug)]
 pub struct Refusing;
 

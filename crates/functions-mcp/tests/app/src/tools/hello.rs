@@ -1,6 +1,6 @@
 //! `HelloTool`: greets the signed-in user by name and email address.
 //!
-//! It has the name that the recorded envelopes call, and that `cargo xtask doctor` calls where there is such a tool.
+//! The recorded envelopes call a tool of this name, and so does `cargo xtask doctor`.
 
 use functions_mcp::{Failure, NoArguments, Tool, ToolContext};
 use schemars::JsonSchema;

@@ -1,14 +1,14 @@
-//! `WhereAmI`: tells in which invocation and session it runs.
+//! `WhereAmI`: returns the ids of its invocation and its session.
 
 use functions_mcp::{Failure, NoArguments, Tool, ToolContext};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Tells in which invocation and session it runs.
+/// Returns the ids of its invocation and its session.
 #[derive(Debug)]
 pub struct WhereAmI;
 
-/// The invocation and session of a call.
+/// The ids of a call's invocation and session.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Place {
     invocation: String,

@@ -1,4 +1,4 @@
-//! What a tool says reaches the host in the form that keeps it.
+//! The answer of a tool reaches the host in the form that preserves it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The envelope around a call, in every form in which the host may send it.
+//! The envelope of a call, in every form that the host may send.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! A local run acts as its developer, so it takes calls from the developer's machine only.
+//! A local run acts as its developer, so it accepts calls from the developer's machine only.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The handler as the Functions host meets it: its server in this process, with the tools of the test app.
+//! The handler's side of the Functions host: the server runs in this process, with the tools of the test app.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

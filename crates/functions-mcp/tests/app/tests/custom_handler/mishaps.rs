@@ -1,4 +1,4 @@
-//! Whatever goes wrong, the host gets a tool result that says so, and the process lives on.
+//! Whatever goes wrong, the host gets a tool result that says so, and the process keeps running.
 
 use serde_json::json;
 

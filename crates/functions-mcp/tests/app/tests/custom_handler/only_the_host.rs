@@ -1,4 +1,4 @@
-//! The handler's port answers the Functions host, and no web page and no other name.
+//! The handler's port answers only the Functions host: no web page, and no request for another host name.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::support::{Server, invocation};
 
 const JSON: &str = "Content-Type: application/json; charset=utf-8\r\n";
 
-/// The status that a call with these headers gets, and a probe with them.
+/// The statuses of a call and of a probe with these headers.
 async fn statuses(server: &Server, headers: &str) -> [String; 2] {
     let body = invocation("Echo", &json!({ "greeting": "hi", "n": 1 }));
     let call = format!("POST /Echo HTTP/1.1\r\n{headers}");

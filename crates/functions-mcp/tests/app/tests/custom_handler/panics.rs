@@ -1,17 +1,17 @@
-//! A panic is told on standard error, although a queue stands before it.
+//! A panic appears on standard error, although a queue precedes it.
 
 use std::{env, process::Command, thread};
 
-use functions_mcp::telemetry;
+use functions_mcp::internals::start_log;
 use tracing::Level;
 
-/// Set for a second run of this test, in a process of its own, which panics.
+/// Set for a second run of this test in a process of its own, which panics.
 const PANICS: &str = "THIS_TEST_PANICS";
 
 #[test]
 fn a_panic_is_on_standard_error_when_the_program_has_ended() {
     if env::var_os(PANICS).is_some() {
-        let _log = telemetry::init(Level::INFO).unwrap();
+        let _log = start_log(Level::INFO, [].into_iter()).unwrap();
         let outcome = thread::spawn(|| panic!("a panic of the test")).join();
         assert!(outcome.is_err());
         return;

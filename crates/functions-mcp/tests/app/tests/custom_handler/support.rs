@@ -1,11 +1,8 @@
-//! A server with the tools of the test app, and the host's way to call it.
+//! Starts a server with the tools of the test app, and calls it as the host does.
 
 use std::{net::TcpListener, time::Duration};
 
-use functions_mcp::{
-    server,
-    settings::{Settings, names},
-};
+use functions_mcp::{Settings, internals::serve, names};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,7 +16,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server as Core Tools would have it, so no call needs a user; calls may take a second.
+    /// Starts a server as under Core Tools, so that no call needs a user. The time limit of a call is a second.
     pub async fn start() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -28,13 +25,13 @@ impl Server {
         let settings = Settings::from_lookup(|name| match name {
             names::PORT => Some(port.to_string()),
             names::ENVIRONMENT => Some("Development".into()),
-            // As the recorded envelopes have it.
+            // The host name in the recorded envelopes.
             names::DEVELOPMENT_ALLOWED_HOSTS => Some("myapp.azurewebsites.net".into()),
             names::CALL_BUDGET => Some("1".into()),
             _ => None,
         })
         .unwrap();
-        tokio::spawn(server::run(settings, test_app::tools::registry()));
+        tokio::spawn(serve(settings, test_app::tools::registry()));
         let server = Self {
             base: format!("http://127.0.0.1:{port}"),
             http: reqwest::Client::new(),
@@ -48,23 +45,23 @@ impl Server {
         panic!("the server is not ready after five seconds");
     }
 
-    /// Opens a connection, and sends the host's probe only after `pause`; gives the answer's first line.
+    /// Opens a connection, and sends the host's probe after `pause`. Returns the status line of the answer.
     pub async fn probe_after(&self, pause: Duration) -> String {
         let mut connection = TcpStream::connect(self.address()).await.unwrap();
         tokio::time::sleep(pause).await;
         let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n", self.address());
-        status_line(&mut connection, &head, "").await
+        exchange(&mut connection, &head, "").await
     }
 
-    /// Where the server listens: `127.0.0.1:port`.
+    /// The server's address: `127.0.0.1:port`.
     pub fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
     }
 
-    /// Sends a request as it stands but for its end; gives the answer's first line.
+    /// Sends a request, to whose head it adds the last headers. Returns the status line of the answer.
     pub async fn send(&self, head: &str, body: &str) -> String {
         let mut connection = TcpStream::connect(self.address()).await.unwrap();
-        status_line(&mut connection, head, body).await
+        exchange(&mut connection, head, body).await
     }
 
     /// Sends the host's probe.
@@ -72,7 +69,7 @@ impl Server {
         self.http.get(&self.base).send().await.unwrap().status()
     }
 
-    /// Posts `body` to `function`; gives the tool result, after checking all that the host demands of an answer.
+    /// Posts `body` to `function`, and checks that the answer meets the host's requirements. Returns the tool result.
     pub async fn post(&self, function: &str, body: impl Into<reqwest::Body>) -> Value {
         let response = self
             .http
@@ -103,7 +100,7 @@ impl Server {
     }
 }
 
-async fn status_line(connection: &mut TcpStream, head: &str, body: &str) -> String {
+async fn exchange(connection: &mut TcpStream, head: &str, body: &str) -> String {
     let length = body.len();
     let request = format!("{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -118,16 +115,16 @@ pub fn invocation(tool: &str, arguments: &Value) -> String {
     invocation_over(&transport, tool, arguments)
 }
 
-/// As [`invocation`], over another transport.
+/// Like [`invocation`], over another transport.
 pub fn invocation_over(transport: &Value, tool: &str, arguments: &Value) -> String {
     let payload = json!({
         "name": tool, "arguments": arguments, "sessionid": "s1", "transport": transport,
     });
-    let once_more = Value::from(payload.to_string()).to_string();
-    json!({ "Data": { "mcpTrigger": once_more }, "Metadata": {} }).to_string()
+    let encoded_twice = Value::from(payload.to_string()).to_string();
+    json!({ "Data": { "mcpTrigger": encoded_twice }, "Metadata": {} }).to_string()
 }
 
-/// What the extension says of a client's request with `headers`.
+/// The extension's description of a client's request with `headers`.
 pub fn transport(name: &str, headers: &Value) -> Value {
     json!({ "name": name, "properties": { "headers": headers } })
 }

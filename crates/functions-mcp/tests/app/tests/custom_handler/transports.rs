@@ -1,4 +1,4 @@
-//! A call acts as the user whose headers came with it: only streamable HTTP gives each call its own.
+//! A call acts as the user in its headers. Only with streamable HTTP, each call has headers of its own.
 
 use serde_json::{Value, json};
 

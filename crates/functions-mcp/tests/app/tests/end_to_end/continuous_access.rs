@@ -1,4 +1,4 @@
-//! Continuous access evaluation: Microsoft Graph takes a token back, and says what a new one must hold.
+//! Continuous access evaluation: Microsoft Graph revokes a token, and says which claims a new one needs.
 
 use sandbox::faults::{Effect, Endpoint, Fault};
 
@@ -16,7 +16,7 @@ async fn a_revoked_token_is_exchanged_once_more_with_the_claims_that_graph_deman
     let asked = app.requests();
     assert_eq!((asked.token.total, asked.graph.total), (1, 2));
 
-    // The new token stays.
+    // The new token is kept.
     assert!(!app.hello_from(&ada).await.is_error);
     let asked = app.requests();
     assert_eq!((asked.token.total, asked.graph.total), (1, 3));

@@ -1,11 +1,11 @@
-//! Each way in which Entra ID, the managed identity endpoint and Microsoft Graph say no: what the user reads, what
-//! the operator reads, and how often the handler asks.
+//! Every error of Entra ID, the managed identity endpoint and Microsoft Graph: what the user reads, what the operator
+//! reads, and how many requests the handler makes.
 
 use sandbox::faults::{Effect, Endpoint, Fault};
 
-use crate::support::{App, until};
+use crate::support::{App, wait_until};
 
-/// A refusal, and what must come of it.
+/// An error, and its expected consequences.
 struct Case {
     at: Endpoint,
     effect: Effect,
@@ -29,7 +29,7 @@ fn entra(code: u32, class: &'static str, remedy: &'static str, user: &'static st
         remedy,
         user,
         detail: format!("AADSTS{code}"),
-        // A refused proof is renewed and tried once more.
+        // A refused assertion is renewed, and the exchange is tried once more.
         requests: if class == "federated_credential" {
             (2, 2, 0)
         } else {
@@ -334,14 +334,14 @@ async fn a_user_who_has_not_consented_gets_the_link_and_is_greeted_after_consent
     );
     assert!(answer.text.contains(&link), "{}", answer.text);
 
-    // A model repeats a refused call at once; Entra ID need not be asked again for that.
+    // A model repeats a refused call at once: that must not cause another request to Entra ID.
     app.hello_from(&alan).await;
     assert_eq!(app.requests().token.total, 1);
 
     let directory = app.sandbox.cloud().directory();
     directory.record_consent(&directory.person("alan").unwrap());
     let greeted = async || !app.hello_from(&alan).await.is_error;
-    until(greeted).await;
+    wait_until(greeted).await;
 }
 
 #[tokio::test]
@@ -375,10 +375,10 @@ async fn a_wait_that_does_not_fit_is_told_to_the_user() {
         grace.text,
         "Microsoft Graph is busy. Please try again in 120 seconds."
     );
-    // The others are served.
+    // Other users are served.
     assert!(!app.hello("user1").await.is_error);
 
-    // Neither service is asked again for the two before that.
+    // Neither service gets another request for the two users before that.
     let asked = app.requests();
     for (person, service) in [("ada", "Entra ID"), ("grace", "Microsoft Graph")] {
         let answer = app.hello(person).await;
@@ -438,7 +438,7 @@ async fn a_token_that_graph_refuses_is_exchanged_once_more() {
     assert!(!app.hello_from(&ada).await.is_error);
     let asked = app.requests();
     assert_eq!((asked.token.total, asked.graph.total), (1, 2));
-    // The new token stays.
+    // The new token is kept.
     assert!(!app.hello_from(&ada).await.is_error);
     assert_eq!(app.requests().token.total, 1);
 }

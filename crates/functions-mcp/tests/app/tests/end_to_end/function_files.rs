@@ -1,17 +1,15 @@
-//! The files of the test app are those of its tools.
+//! The test app's function.json files agree with its tools.
 
 use std::{env, fs};
 
-use functions_mcp::host::function_json::function_json;
-
-/// Set where the files are to be written rather than compared.
+/// When set, the files are written instead of compared.
 const UPDATE: &str = "UPDATE_FUNCTION_FILES";
 
 #[test]
 fn the_test_apps_files_are_what_its_tools_say() {
     for tool in test_app::tools::registry().definitions() {
         let path = test_app::root().join(tool.name).join("function.json");
-        let wanted = function_json(&tool).unwrap();
+        let wanted = tool.function_json().unwrap();
         if env::var_os(UPDATE).is_some() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &wanted).unwrap();

@@ -1,4 +1,4 @@
-//! Who does not get in: App Service Authentication and the host's key are before the handler.
+//! App Service Authentication and the host's key protect the handler: who lacks either never reaches it.
 
 use reqwest::{Client, RequestBuilder, StatusCode};
 use sandbox::directory::OTHER_API;
@@ -35,7 +35,7 @@ async fn a_call_without_the_system_key_never_reaches_the_handler() {
     is_refused(
         &app,
         call(&app).bearer_auth(app.sandbox.cloud().access_token("ada").unwrap()),
-        // To the host, the caller has proved who they are.
+        // The host knows who the caller is, and so answers 403.
         StatusCode::FORBIDDEN,
     )
     .await;

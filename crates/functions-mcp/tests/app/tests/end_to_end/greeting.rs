@@ -1,4 +1,4 @@
-//! What the app is for.
+//! The tools act as the user who calls: each user is greeted by name.
 
 use serde_json::json;
 

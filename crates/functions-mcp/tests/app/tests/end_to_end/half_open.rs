@@ -1,4 +1,4 @@
-//! A connection that says nothing, or never ends its head, is not kept for ever; a slow host's is kept long enough.
+//! A connection without a complete request head is closed after a while; a slow host's is kept long enough.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::process::Process;
 
-/// How long the host keeps a connection that it does not use.
+/// How long the host keeps an idle connection.
 const IDLE_CONNECTION_OF_THE_HOST: Duration = Duration::from_secs(67);
 
 #[tokio::test]

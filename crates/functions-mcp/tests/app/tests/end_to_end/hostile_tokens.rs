@@ -1,5 +1,5 @@
-//! Somebody reaches the handler past App Service Authentication and forges its headers. The handler verifies for
-//! itself, and what it can refuse without a request, it refuses without a request.
+//! An attacker reaches the handler past App Service Authentication and forges its headers. The handler verifies the
+//! token itself, and refuses without an outbound request whatever it can.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sandbox::{
@@ -10,12 +10,12 @@ use serde_json::json;
 
 use crate::support::{Answer, App};
 
-async fn unguarded() -> App {
-    unguarded_with(&[]).await
+async fn start_unguarded() -> App {
+    start_unguarded_with(&[]).await
 }
 
-async fn unguarded_with(settings: &[(&str, &str)]) -> App {
-    let app = App::with(|options| {
+async fn start_unguarded_with(settings: &[(&str, &str)]) -> App {
+    let app = App::start_with(|options| {
         options.app_service_auth = false;
         let settings = settings.iter();
         options
@@ -23,7 +23,7 @@ async fn unguarded_with(settings: &[(&str, &str)]) -> App {
             .extend(settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     })
     .await;
-    // The tenant's keys are known from now on.
+    // The first call fetches the tenant's signing keys.
     let token = app.sandbox.cloud().access_token("user0").unwrap();
     assert!(
         !call(
@@ -49,7 +49,7 @@ async fn call(app: &App, headers: &[(&str, &str)], tenant: &str) -> Answer {
     app.hello_from(&app.client_with(&headers).await).await
 }
 
-/// What somebody makes of Ada's token.
+/// Forges a token from Ada's.
 type Forgery = fn(TokenSpec) -> TokenSpec;
 
 /// Forgeries, each with the outcome in the log.
@@ -92,7 +92,7 @@ fn forgeries() -> Vec<(&'static str, Forgery)> {
 
 #[tokio::test]
 async fn forged_and_unfit_tokens_are_refused_without_a_request() {
-    let app = unguarded().await;
+    let app = start_unguarded().await;
     let cloud = app.sandbox.cloud();
     for (index, (class, forge)) in forgeries().into_iter().enumerate() {
         let token = cloud.sign(forge(cloud.access_token_spec("ada").unwrap()));
@@ -111,7 +111,7 @@ async fn forged_and_unfit_tokens_are_refused_without_a_request() {
 
 #[tokio::test]
 async fn headers_that_lie_or_contradict_are_refused_without_a_request() {
-    let app = unguarded().await;
+    let app = start_unguarded().await;
     let token = app.sandbox.cloud().access_token("ada").unwrap();
     let bearer = format!("Bearer {token}");
     let twice = format!("Bearer {token},Bearer {token}");
@@ -131,7 +131,7 @@ async fn headers_that_lie_or_contradict_are_refused_without_a_request() {
 
 #[tokio::test]
 async fn a_key_that_nobody_knows_is_looked_up_once_and_then_refused_without_a_request() {
-    let app = unguarded().await;
+    let app = start_unguarded().await;
     let cloud = app.sandbox.cloud();
     for attempt in 0..20 {
         let token = cloud
@@ -154,7 +154,7 @@ async fn a_key_that_nobody_knows_is_looked_up_once_and_then_refused_without_a_re
 
 #[tokio::test]
 async fn the_first_token_for_this_app_counts_and_others_are_passed_over() {
-    let app = unguarded().await;
+    let app = start_unguarded().await;
     let cloud = app.sandbox.cloud();
     let sign = |token: TokenSpec| cloud.sign(token);
     let ada = sign(cloud.access_token_spec("ada").unwrap());
@@ -189,7 +189,7 @@ async fn the_first_token_for_this_app_counts_and_others_are_passed_over() {
             .text
             .contains("Ada Lovelace")
     );
-    // A forged first token is not made good by a true second one.
+    // A genuine second token does not make up for a forged first one.
     let forged = sign(
         cloud
             .access_token_spec("ada")
@@ -206,11 +206,11 @@ async fn the_first_token_for_this_app_counts_and_others_are_passed_over() {
 
 #[tokio::test]
 async fn an_id_token_counts_where_a_setting_says_so_and_app_service_puts_it_and_nowhere_else() {
-    let app = unguarded_with(&[("ACCEPT_ID_TOKENS", "true")]).await;
+    let app = start_unguarded_with(&[("ACCEPT_ID_TOKENS", "true")]).await;
     let cloud = app.sandbox.cloud();
     let spec = || cloud.access_token_spec("ada").unwrap();
     let id_token = cloud.sign(spec().without("scp").without("azp"));
-    // Entra ID's stand-in exchanges access tokens only, so this one passes the handler's checks and is refused there.
+    // The sandbox's Entra ID exchanges access tokens only: this token passes the handler's checks and is refused there.
     let headers = [("x-ms-token-aad-id-token", id_token.as_str())];
     assert!(call(&app, &headers, TENANT_ID).await.is_error);
     assert_eq!(app.requests().token.total, 1);
@@ -229,7 +229,7 @@ async fn an_id_token_counts_where_a_setting_says_so_and_app_service_puts_it_and_
 
 #[tokio::test]
 async fn an_id_token_is_no_proof_unless_a_setting_says_so() {
-    let app = unguarded().await;
+    let app = start_unguarded().await;
     let cloud = app.sandbox.cloud();
     let ada = cloud.access_token_spec("ada").unwrap();
     let id_token = cloud.sign(ada.without("scp").without("azp"));
@@ -242,7 +242,7 @@ async fn an_id_token_is_no_proof_unless_a_setting_says_so() {
 #[tokio::test]
 async fn a_client_that_is_not_on_the_list_is_refused_without_a_request() {
     let clients = format!("{}, {}", OTHER_API.client_id, VISUAL_STUDIO_CODE.client_id);
-    let app = unguarded_with(&[("ALLOWED_CLIENT_APPLICATIONS", &clients)]).await;
+    let app = start_unguarded_with(&[("ALLOWED_CLIENT_APPLICATIONS", &clients)]).await;
     let cloud = app.sandbox.cloud();
     let of = |client: &str| {
         let ada = cloud.access_token_spec("ada").unwrap();
@@ -266,7 +266,7 @@ async fn a_client_that_is_not_on_the_list_is_refused_without_a_request() {
 
 #[tokio::test]
 async fn a_token_for_the_endpoint_is_for_this_app() {
-    let app = unguarded().await;
+    let app = start_unguarded().await;
     let cloud = app.sandbox.cloud();
     let endpoint = app.sandbox.mcp_url().to_owned();
     let origin = endpoint.replace("/runtime/webhooks/mcp", "");
@@ -277,7 +277,7 @@ async fn a_token_for_the_endpoint_is_for_this_app() {
             .claim("aud", audience);
         let bearer = format!("Bearer {}", cloud.sign(token));
         call(&app, &[("authorization", &bearer)], TENANT_ID).await;
-        // The handler takes it to Entra ID, whose business the rest is.
+        // The handler accepts the token, and Entra ID decides about the exchange.
         assert_eq!(app.requests().token.total, index as u64 + 1);
     }
 }

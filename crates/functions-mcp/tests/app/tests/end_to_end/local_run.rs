@@ -66,7 +66,7 @@ async fn azure_powershell_is_told_by_its_environment_for_what_the_token_is() {
     fs::write(tools.join("pwsh"), script).unwrap();
     fs::set_permissions(tools.join("pwsh"), fs::Permissions::from_mode(0o700)).unwrap();
     let path = format!("{}:/usr/bin:/bin", tools.display());
-    let app = App::with(|options| {
+    let app = App::start_with(|options| {
         options.profile = sandbox::Profile::Local;
         options.extra_env.push(("PATH".into(), path));
     })

@@ -1,9 +1,11 @@
-//! What the operator reads.
+//! The log that the operator reads.
 
 use sandbox::{
     faults::{Effect, Endpoint},
     functions_host::handler_process::Level,
 };
+
+use serde_json::json;
 
 use crate::support::App;
 
@@ -54,4 +56,19 @@ async fn only_what_the_operator_must_mend_goes_to_stderr() {
         .collect();
     assert_eq!(errors.len(), 1, "{lines:?}");
     assert_eq!(errors[0].text, operator);
+}
+
+#[tokio::test]
+async fn the_tools_own_events_are_in_the_log_at_its_level() {
+    let app = App::start().await;
+    let arguments = json!({ "greeting": "Hello", "n": 2, "nested": null });
+    app.call("ada", "Echo", arguments).await;
+    app.log_line("ok").await;
+    let lines = app.sandbox.handler().log_lines();
+    let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
+    assert!(texts.contains(&" INFO an echo times=2"), "{texts:?}");
+    assert!(
+        !texts.iter().any(|line| line.contains("nested")),
+        "{texts:?}"
+    );
 }

@@ -1,5 +1,5 @@
-//! The whole way: an MCP client, App Service Authentication, the Functions host, a handler process of the test app, Entra ID
-//! and Microsoft Graph, all of it on this machine.
+//! End to end on this machine: an MCP client, App Service Authentication, the Functions host, a handler process of the
+//! test app, Entra ID and Microsoft Graph.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Large calls at once take a bounded amount of memory.
+//! The memory for concurrent large calls is bounded.
 
 #![cfg(target_os = "linux")]
 
@@ -12,10 +12,10 @@ use crate::process::{Process, invocation};
 
 const MIB: usize = 1024 * 1024;
 const CALLS: usize = 32;
-/// What the process may take at its peak, whatever else it holds: the smallest instance has 512 MiB.
+/// The limit of the process's peak memory: the smallest instance has 512 MiB.
 const LIMIT_MIB: usize = 200;
 
-/// The peak of the resident memory so far.
+/// The peak resident memory of the process so far.
 fn peak_mib(pid: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));
@@ -65,7 +65,7 @@ async fn thirty_two_calls_of_fifteen_mebibytes_stay_under_two_hundred() {
         assert_eq!(served + told_to_come_again, CALLS, "{answers:?}");
         println!("{served} of {CALLS} served, {idle} MiB before, {peak} MiB at the peak");
         assert!(served > 0);
-        // Those who waited have gone; what they had reserved is free again.
+        // The waiting calls are gone, and the memory that they had reserved is free again.
         let one_more = process.call(send()).await;
         assert!(is_served(&&one_more), "{one_more}");
     }
@@ -74,7 +74,7 @@ async fn thirty_two_calls_of_fifteen_mebibytes_stay_under_two_hundred() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ordinary_calls_do_not_wait_for_large_ones() {
     let process = Process::start().await;
-    // These two have reserved all there is, and never send the rest.
+    // These two calls reserve all of the memory, and never send the rest of their bodies.
     let unfinished = || {
         let first = stream::iter([Ok::<_, Infallible>(vec![b' '; MIB])]);
         reqwest::Body::wrap_stream(first.chain(stream::pending()))

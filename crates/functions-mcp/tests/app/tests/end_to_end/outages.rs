@@ -1,18 +1,18 @@
-//! Entra ID changes its keys, or is away for a while.
+//! Entra ID rotates its signing keys, or is down for a while.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use sandbox::faults::{Effect, Endpoint};
 
-use crate::support::{App, until};
+use crate::support::{App, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_go_on_while_the_signing_keys_rotate() {
     const CALLERS: usize = 8;
     let app = App::start().await;
     let rotated = AtomicBool::new(false);
-    // Each caller calls as one new user after the other, so that every call verifies a new token.
+    // Each caller calls as one new user after another, so that every call verifies a new token.
     let caller = async |caller: usize| {
         let mut calls_after = 0;
         for user in (caller..).step_by(CALLERS) {
@@ -26,7 +26,7 @@ async fn calls_go_on_while_the_signing_keys_rotate() {
         }
     };
     let rotation = async {
-        until(async || app.requests().graph.total > 20).await;
+        wait_until(async || app.requests().graph.total > 20).await;
         app.sandbox.cloud().rotate_keys();
         rotated.store(true, Ordering::Relaxed);
     };
@@ -86,7 +86,7 @@ async fn a_caller_whose_token_cannot_be_verified_now_is_told_to_wait_and_not_tha
 
 #[tokio::test]
 async fn a_slow_entra_id_ends_within_the_calls_budget() {
-    let app = App::with(|options| {
+    let app = App::start_with(|options| {
         options
             .extra_env
             .push(("TOOL_CALL_TIME_BUDGET_SECONDS".into(), "2".into()));
@@ -110,7 +110,7 @@ async fn a_slow_entra_id_ends_within_the_calls_budget() {
 
 #[tokio::test]
 async fn what_takes_longer_to_fetch_than_a_call_may_last_is_there_for_the_next() {
-    let app = App::with(|options| {
+    let app = App::start_with(|options| {
         options
             .extra_env
             .push(("TOOL_CALL_TIME_BUDGET_SECONDS".into(), "1".into()));
@@ -126,7 +126,7 @@ async fn what_takes_longer_to_fetch_than_a_call_may_last_is_there_for_the_next()
     let ada = app.client("ada").await;
     let first = app.hello_from(&ada).await;
     assert!(first.text.contains("try again"), "{}", first.text);
-    until(async || !app.hello_from(&ada).await.is_error).await;
+    wait_until(async || !app.hello_from(&ada).await.is_error).await;
     let asked = app.requests();
     let once = [
         &asked.metadata,

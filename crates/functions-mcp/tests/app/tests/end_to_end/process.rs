@@ -1,4 +1,4 @@
-//! The handler as a process of its own, without a host: started, called and ended by the test.
+//! The handler as a process without a host: the test starts, calls and ends it.
 
 use std::{
     process::{Child, Command, ExitStatus, Stdio},
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::PATIENCE;
 
-/// A handler that is being served by nobody but the test. It is killed when this goes.
+/// A handler process that only the test calls. It is killed on drop.
 pub struct Process {
     pub child: Child,
     pub port: u16,
@@ -17,7 +17,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a handler as on a developer's machine that has no developer tools, and waits until it answers.
+    /// Starts a handler as on a developer's machine without developer tools, and waits until it answers.
     pub async fn start() -> Self {
         let port = sandbox::loopback::free_port().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_test-handler"))
@@ -41,13 +41,13 @@ impl Process {
         process
     }
 
-    /// The status that the host's probe gets, if there is an answer.
+    /// Sends the host's probe. Returns the status of the answer, if there is one.
     pub async fn probe(&self) -> Option<u16> {
         let answer = self.http.get(format!("http://127.0.0.1:{}/", self.port));
         Some(answer.send().await.ok()?.status().as_u16())
     }
 
-    /// Posts `body` as a call of HelloTool; gives the text of the answer.
+    /// Posts `body` as a call of HelloTool. Returns the text of the answer.
     pub async fn call(&self, body: impl Into<reqwest::Body>) -> String {
         let answer = self
             .http
@@ -71,8 +71,8 @@ impl Process {
         signal(self.child.id(), name);
     }
 
-    /// Waits for the end of the process.
-    pub async fn end(&mut self) -> ExitStatus {
+    /// Waits until the process has ended.
+    pub async fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

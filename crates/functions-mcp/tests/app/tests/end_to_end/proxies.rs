@@ -1,4 +1,5 @@
-//! A proxy of the environment's sees no token: plain http never goes through it, and of https it sees where to only.
+//! A proxy that the environment names sees no token: plain http never goes through it, and of https it sees only the
+//! destination.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,7 +12,7 @@ use sandbox::{Profile, SandboxOptions};
 
 use crate::support::App;
 
-/// Accepts connections, refuses whatever they ask for, and remembers it.
+/// A proxy that refuses every request, and records it.
 struct Proxy {
     url: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -47,7 +48,7 @@ impl Proxy {
         let variables = proxy
             .chain(everywhere)
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        App::with(|options| {
+        App::start_with(|options| {
             options.extra_env.extend(variables);
             change(options);
         })

@@ -1,4 +1,4 @@
-//! What clients got from this handler behind the real Functions host, and what they get behind the sandbox's.
+//! Clients get the same answers behind the sandbox's Functions host as they got behind the real one.
 
 use std::{collections::HashMap, fs};
 
@@ -11,13 +11,13 @@ use serde_json::Value;
 
 use crate::support::App;
 
-/// Relative to the test app.
+/// The recordings, relative to the test app.
 const RECORDING: &str = "../../../sandbox/recordings/functions-host/product.json";
 
-/// The files of the app that was recorded, relative to the test app. The handler has the same HelloTool.
+/// The files of the recorded app, relative to the test app. Its HelloTool is the same.
 const RECORDED_APP: &str = "tests/fixtures/recorded-app";
 
-/// Where people signed in to the recorded app, as the consent link has it.
+/// The origin in the consent links of the recorded app.
 const RECORDED_ORIGIN: &str = "http://127.0.0.1:39567";
 
 const SESSION_ID: &str = "Mcp-Session-Id";
@@ -40,9 +40,9 @@ struct RecordedResponse {
 #[tokio::test]
 async fn clients_get_the_answers_that_they_got_from_this_handler_behind_the_real_host() {
     let recorded_app = test_app::root().join(RECORDED_APP);
-    let app = App::with(|options| options.app_root.clone_from(&recorded_app)).await;
-    // Whoever sends no token gets to the real host only where nothing else guards it.
-    let unguarded = App::with(|options| {
+    let app = App::start_with(|options| options.app_root.clone_from(&recorded_app)).await;
+    // A call without a token reaches the real host only without App Service Authentication in front.
+    let unguarded = App::start_with(|options| {
         options.app_root = recorded_app;
         options.app_service_auth = false;
     })

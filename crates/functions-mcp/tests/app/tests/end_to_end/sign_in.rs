@@ -1,4 +1,4 @@
-//! A client that knows nothing but the server's URL, its key and a client id signs a user in, and calls.
+//! A client that is given only the server's URL, its key and a client id signs a user in and calls a tool.
 
 use reqwest::{Certificate, ClientBuilder, Url};
 use rmcp::transport::auth::{AuthClient, AuthorizationRequest, OAuthState};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::App;
 
-/// Nobody listens there: the test reads the code off the redirect.
+/// Nothing listens there: the test reads the code from the redirect.
 const REDIRECT_URI: &str = "http://127.0.0.1:1/callback";
 
 #[tokio::test]
@@ -31,10 +31,10 @@ async fn a_client_without_a_token_signs_a_user_in_and_is_answered() {
     );
 }
 
-/// The client sends the endpoint's URL as `resource`, and has no option for anything else.
+/// The client always sends the endpoint's URL as `resource`.
 #[tokio::test]
 async fn a_client_is_refused_when_the_app_is_registered_as_api_alone() {
-    let app = App::with(|options| options.identifier_uri = IdentifierUri::Api).await;
+    let app = App::start_with(|options| options.identifier_uri = IdentifierUri::Api).await;
     let state = authorization(&app).await;
     let url = state.get_authorization_url().await.unwrap();
     let callback = sign_in(ClientBuilder::new(), &url, "grace").await;
@@ -43,10 +43,10 @@ async fn a_client_is_refused_when_the_app_is_registered_as_api_alone() {
     app.hello("grace").await;
 }
 
-/// As MSAL does it, which demands https.
+/// As with MSAL, which requires https.
 #[tokio::test]
 async fn a_token_that_entra_issues_over_https_is_good_for_the_tools() {
-    let app = App::with(|options| options.cloud.tls = true).await;
+    let app = App::start_with(|options| options.cloud.tls = true).await;
     let cloud = app.sandbox.cloud();
     let certificate = cloud.ca_certificate_pem().unwrap();
     let client = || {
@@ -97,7 +97,7 @@ async fn authorization(app: &App) -> OAuthState {
     state
 }
 
-/// Does with the pages at `url` what a person does with a browser; gives where the person is sent in the end.
+/// Completes the pages at `url` as a person does in a browser. Returns the URL of the last redirect.
 async fn sign_in(browser: ClientBuilder, url: &str, person: &str) -> String {
     let is_callback = |url: &str| url.starts_with(REDIRECT_URI);
     let stop_at_the_callback = reqwest::redirect::Policy::custom(move |attempt| {

@@ -1,4 +1,4 @@
-//! Two minutes of mixed users while everything around the handler fails now and then.
+//! Two minutes of calls of many users, while all services around the handler fail at random.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -89,12 +89,12 @@ fn resident_mib(pid: u32) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes two minutes"]
 async fn two_minutes_of_faults_give_no_wrong_answer_no_crash_and_no_growth() {
-    let app = App::with(|options| {
+    let app = App::start_with(|options| {
         options
             .extra_env
             .push(("TOOL_CALL_TIME_BUDGET_SECONDS".into(), "5".into()));
         options.cloud = CloudOptions {
-            // A token is served for ten seconds, so that exchanges never cease.
+            // Tokens are used for ten seconds only, so that exchanges continue throughout.
             graph_token_lifetime: Duration::from_secs(310),
             refresh_in: Some(Duration::from_secs(5)),
             ..options.cloud.clone()

@@ -9,9 +9,9 @@ use std::{
 
 use crate::support::PATIENCE;
 
-/// Starts the handler with these variables; gives whether it succeeded, and what it wrote to stderr.
+/// Runs the handler with these variables. Returns whether it succeeded, and its stderr.
 ///
-/// Exit code 200 would have the host start it again at once, for ever.
+/// The exit code must not be 200: the host would start it again, for ever.
 fn start(variables: &[(&str, &str)]) -> (bool, String) {
     let mut handler = Command::new(env!("CARGO_BIN_EXE_test-handler"))
         .env_clear()

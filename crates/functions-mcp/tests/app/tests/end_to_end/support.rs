@@ -1,4 +1,4 @@
-//! A sandbox with the handler of the test app, and MCP clients of the people in it.
+//! Starts a sandbox with the handler of the test app, and MCP clients for its people.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,16 +24,16 @@ use sandbox::{
 };
 use serde_json::Value;
 
-/// Longer than anything should take on a busy machine.
+/// The time limit of every wait: more than enough on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running app. When it goes, everything that it said is searched for secrets.
+/// A running app. On drop, its log and answers are searched for secrets.
 pub struct App {
     pub sandbox: Sandbox,
     answers: Mutex<String>,
 }
 
-/// What a tool call came to.
+/// The answer to a tool call.
 #[derive(Debug, PartialEq)]
 pub struct Answer {
     pub text: String,
@@ -45,13 +45,13 @@ pub struct Answer {
 pub type Client = RunningService<RoleClient, ()>;
 
 impl App {
-    /// The app in Azure.
+    /// Starts the app as in Azure.
     pub async fn start() -> Self {
-        Self::with(|_| ()).await
+        Self::start_with(|_| ()).await
     }
 
-    /// The app in Azure or elsewhere, as `change` says.
-    pub async fn with(change: impl FnOnce(&mut SandboxOptions)) -> Self {
+    /// Starts the app with changed options.
+    pub async fn start_with(change: impl FnOnce(&mut SandboxOptions)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut options = options();
         change(&mut options);
@@ -61,26 +61,26 @@ impl App {
         }
     }
 
-    /// The app as Core Tools start it.
+    /// Starts the app as Core Tools do.
     pub async fn start_locally() -> Self {
-        Self::with(|options| options.profile = Profile::Local).await
+        Self::start_with(|options| options.profile = Profile::Local).await
     }
 
-    /// An MCP client that holds the token of `person`.
+    /// Connects an MCP client with a token of `person`.
     pub async fn client(&self, person: &str) -> Client {
         let token = self.sandbox.cloud().access_token(person).unwrap();
         self.client_with(&[("authorization", &format!("Bearer {token}"))])
             .await
     }
 
-    /// An MCP client that sends `headers`, and the system key where there is one.
+    /// Connects an MCP client that sends `headers`, and the system key if there is one.
     pub async fn client_with(&self, headers: &[(&str, &str)]) -> Client {
-        // Like rmcp's own: without idle connections, which a server may close while they are taken up again.
+        // Like rmcp's own client, without idle connections: the server may close one just as it is reused.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build();
         self.client_over(http.unwrap(), headers).await
     }
 
-    /// An MCP client that sends by `http`.
+    /// Connects an MCP client that uses `http`.
     pub async fn client_over<C>(&self, http: C, headers: &[(&str, &str)]) -> Client
     where
         C: StreamableHttpClient + Send + Sync + 'static,
@@ -109,7 +109,19 @@ impl App {
 
     /// Calls HelloTool from `client`.
     pub async fn hello_from(&self, client: &Client) -> Answer {
-        let call = client.call_tool(CallToolRequestParams::new("HelloTool"));
+        self.call_from(client, CallToolRequestParams::new("HelloTool"))
+            .await
+    }
+
+    /// Calls `tool` with `arguments`, which is an object, as `person`.
+    pub async fn call(&self, person: &str, tool: &'static str, arguments: Value) -> Answer {
+        let arguments = arguments.as_object().unwrap().clone();
+        let call = CallToolRequestParams::new(tool).with_arguments(arguments);
+        self.call_from(&self.client(person).await, call).await
+    }
+
+    async fn call_from(&self, client: &Client, call: CallToolRequestParams) -> Answer {
+        let call = client.call_tool(call);
         let result = tokio::time::timeout(PATIENCE, call).await.unwrap().unwrap();
         self.answers
             .lock()
@@ -122,7 +134,7 @@ impl App {
         }
     }
 
-    /// Makes a part of the cloud fail for everybody, always.
+    /// Makes a service fail for every user and every request.
     pub fn fail(&self, at: Endpoint, effect: Effect) {
         self.add(Fault::new(at, effect));
     }
@@ -132,7 +144,7 @@ impl App {
         self.sandbox.cloud().faults().add(fault).unwrap();
     }
 
-    /// What the handler has asked of the cloud since the start or the last reset.
+    /// The handler's requests to the cloud since the start or the last reset.
     pub fn requests(&self) -> LedgerSnapshot {
         self.sandbox.cloud().ledger().snapshot()
     }
@@ -156,18 +168,18 @@ impl Drop for App {
         if std::thread::panicking() {
             return;
         }
-        let mut said = self.answers.lock().unwrap().clone();
+        let mut output = self.answers.lock().unwrap().clone();
         for line in self.sandbox.handler().log_lines() {
-            said.push_str(&line.text);
+            output.push_str(&line.text);
         }
         let secrets = self.sandbox.cloud().ledger().secrets();
         assert!(!secrets.is_empty());
-        // A token is known by its middle, also when it was cut or broken over lines.
+        // The middle of a token identifies it even if it was cut or wrapped.
         let middles: HashSet<_> = secrets
             .iter()
             .map(|secret| middle(secret.as_bytes()))
             .collect();
-        let leaked = said
+        let leaked = output
             .as_bytes()
             .windows(MIDDLE)
             .filter(|window| middles.contains(window));
@@ -190,7 +202,7 @@ fn options() -> SandboxOptions {
             record_secrets: true,
             ..CloudOptions::default()
         },
-        // Shown with a test that fails: what the host thinks of the handler's answers.
+        // Printed with a failing test: why the host rejects an answer of the handler.
         events: Events::to(|event| {
             if let Event::ToolCall {
                 answer: HostAnswer::HandlerFailed(cause),
@@ -204,7 +216,7 @@ fn options() -> SandboxOptions {
     }
 }
 
-/// A success.
+/// A successful answer.
 pub fn greeting(text: &str, structured: Value) -> Answer {
     Answer {
         text: text.into(),
@@ -214,7 +226,7 @@ pub fn greeting(text: &str, structured: Value) -> Answer {
 }
 
 /// Waits until `condition` holds.
-pub async fn until(condition: impl AsyncFn() -> bool) {
+pub async fn wait_until(condition: impl AsyncFn() -> bool) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !condition().await {
         assert!(tokio::time::Instant::now() < deadline, "it did not happen");

@@ -1,4 +1,4 @@
-//! Nobody need read what the handler logs.
+//! The handler works even if nothing reads its log.
 
 use std::{io::Read, thread};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::process::{Process, invocation};
 
-/// More lines than a pipe and the handler's queue hold together.
+/// More lines than fit in a pipe and the handler's queue.
 const CALLS: usize = 6000;
 
 #[tokio::test]
@@ -23,11 +23,11 @@ async fn calls_are_answered_while_nobody_reads_standard_output_and_the_log_says_
         stdout.read_to_string(&mut log).unwrap();
         log
     });
-    // The queue is written once somebody reads, and before an end that was asked for.
+    // The queue is written as soon as something reads, and before a requested end.
     #[cfg(unix)]
     {
         process.signal("TERM");
-        assert_eq!(process.end().await.code(), Some(200));
+        assert_eq!(process.wait().await.code(), Some(200));
     }
     #[cfg(not(unix))]
     {
@@ -54,5 +54,5 @@ async fn the_handler_ends_also_when_nobody_ever_reads() {
         process.call(body.clone()).await;
     }
     process.signal("TERM");
-    assert_eq!(process.end().await.code(), Some(200));
+    assert_eq!(process.wait().await.code(), Some(200));
 }

@@ -1,9 +1,6 @@
-//! Tokens and principals that somebody forged: refused, without a request and without being repeated.
+//! Forged tokens and principals are refused without a request, and the refusal does not quote them.
 
-use functions_mcp::{
-    credential::Kind,
-    failure::{Failure, Remedy},
-};
+use functions_mcp::{Failure, Remedy, internals::Kind};
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json};
 
@@ -19,7 +16,7 @@ const TOKEN_HEADERS: [&str; 3] = [
     "X-MS-TOKEN-AAD-ID-TOKEN",
 ];
 
-/// The claims that the handler reads, and those that a reader of id tokens may stumble over.
+/// The claims that the handler reads, and those that id token parsers interpret.
 const CLAIMS: &str = "aud iss tid exp nbf scp idtyp azp appid iat sub nonce auth_time acr amr at_hash c_hash \
                       name name#de locale picture email_verified address updated_at";
 
@@ -85,7 +82,7 @@ fn a_damaged_token_is_refused_wherever_it_stands() {
     let jose_header = |token: &str| token.split('.').next().map(str::to_owned);
     proptest!(|(token in damaged(&good), place in select(&TOKEN_HEADERS[..]))| {
         let (_, requests) = forger.discreet_refusal(&headers_with(&forger, place, &token));
-        // Only a new key id is worth a request.
+        // Only an unknown key id may cause a request.
         prop_assert!(requests == 0 || jose_header(&token) != jose_header(&good));
     });
 }

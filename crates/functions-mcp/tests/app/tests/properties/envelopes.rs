@@ -1,9 +1,6 @@
-//! The host's envelope: every call comes out as it went in, and of anything else only the place is told.
+//! The host's envelope: every call is read unchanged, and an error names only the position in anything else.
 
-use functions_mcp::{
-    host::envelope::{EnvelopeError, TriggerValue},
-    host::invocation::{Arguments, ToolInvocation},
-};
+use functions_mcp::internals::{Arguments, EnvelopeError, ToolInvocation, TriggerValue};
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Map, Value, json};
 
@@ -11,14 +8,14 @@ use crate::support;
 
 const EXAMPLE: &str = include_str!("../fixtures/envelope-a.json");
 
-/// All that an error may say, but for line and column.
+/// The texts of errors, without line and column.
 const PROBLEMS: [&str; 3] = [
     "the request is not a custom handler invocation (line #, column #)",
     "the request has no Data.mcpTrigger",
     "Data.mcpTrigger is not an MCP tool call (line #, column #)",
 ];
 
-/// Has `check` look at the call in `body`, if there is one.
+/// Reads the call in `body`, and passes it to `check`.
 fn read<T>(body: &[u8], check: impl FnOnce(ToolInvocation) -> T) -> Result<T, EnvelopeError> {
     let outcome = TriggerValue::from_body(body).and_then(|value| value.read().map(check));
     if let Err(error) = &outcome {
@@ -31,7 +28,7 @@ fn read<T>(body: &[u8], check: impl FnOnce(ToolInvocation) -> T) -> Result<T, En
     outcome
 }
 
-/// `value` as the trigger's, after it was made a JSON string `encodings` times.
+/// An envelope with `value` as the trigger's, encoded as a JSON string `encodings` times.
 fn envelope(value: &Value, encodings: usize) -> Vec<u8> {
     let encoded = (0..encodings).fold(value.clone(), |value, _| Value::from(value.to_string()));
     let body = json!({ "Data": { "mcpTrigger": encoded, "other": value }, "Metadata": {} });

@@ -1,18 +1,16 @@
-//! Somebody who reaches the handler past App Service Authentication and knows all that a token must say, but not
+//! An attacker who reaches the handler past App Service Authentication, and knows everything about a valid token except
 //! the key that signs it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
 use functions_mcp::{
-    credential::{CredentialSource, Error, Kind},
-    failure::Failure,
-    host::invocation::Headers,
-    http::CallBudget,
-    settings::{Settings, names},
+    Failure, Settings,
+    internals::{CredentialSource, Error, Headers, HttpClients, Kind},
+    names,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -21,7 +19,7 @@ use crate::openid_provider::{self, KEY_ID, TENANT};
 
 const CLIENT_ID: &str = "33333333-2222-3333-4444-555555555555";
 
-/// The forger, and the handler's verification of callers.
+/// An attacker, and the handler's verification of callers.
 pub struct Forger {
     runtime: Runtime,
     credentials: CredentialSource,
@@ -29,7 +27,7 @@ pub struct Forger {
 }
 
 impl Forger {
-    /// A forger before a handler that knows its tenant's key already.
+    /// Starts a handler that has fetched its tenant's key.
     pub fn start() -> Self {
         let forger = Self::before(openid_provider::start());
         let (error, _) = forger.refusal(&forger.headers(&forger.token()));
@@ -37,7 +35,7 @@ impl Forger {
         forger
     }
 
-    /// A forger before a handler that has yet to ask `authority` for the key.
+    /// Starts a handler that has yet to fetch the key from `authority`.
     pub fn before(authority: String) -> Self {
         let settings = Settings::from_lookup(|name| match name {
             names::PORT => Some("1".into()),
@@ -51,7 +49,7 @@ impl Forger {
         .unwrap();
         Self {
             runtime: Runtime::new().unwrap(),
-            credentials: CredentialSource::new(&settings),
+            credentials: CredentialSource::new(&settings.identity),
             issuer: openid_provider::issuer(&authority),
         }
     }
@@ -84,25 +82,25 @@ impl Forger {
         ]
     }
 
-    /// Calls with `headers`; gives why the call is refused, and how many requests that took.
+    /// Calls with `headers`. Returns the reason of the refusal, and the number of requests that it took.
     ///
-    /// Panics when the call is accepted, and when something panicked on the way.
+    /// Panics if the call is accepted, or if the handler panics.
     pub fn refusal<N: AsRef<str>>(&self, headers: &[(N, String)]) -> (Error, u32) {
-        let budget = Arc::new(CallBudget::new(Duration::from_secs(10)));
+        let http = HttpClients::lazy().for_call(Duration::from_secs(10));
         let sent = headers
             .iter()
             .map(|(name, value)| (name.as_ref(), value.as_str()));
         let sent = Headers::from_iter(sent);
         let outcome = self
             .runtime
-            .block_on(self.credentials.for_call(&sent, &budget));
+            .block_on(self.credentials.for_call(&sent, &http));
         let error = outcome.unwrap_err();
-        // A panic inside a task is caught there, and becomes an error of this kind.
+        // A panic in a task is caught, and becomes an error of this kind.
         assert_ne!(error.kind(), &Kind::Unexpected, "{error}");
-        (error, budget.requests())
+        (error, http.requests())
     }
 
-    /// As [`Self::refusal`], and panics also when the refusal quotes a header.
+    /// Like [`Self::refusal`], and panics if the refusal quotes a header.
     pub fn discreet_refusal<N: AsRef<str>>(&self, headers: &[(N, String)]) -> (Error, u32) {
         let (error, requests) = self.refusal(headers);
         let failure = Failure::from(error.clone());
@@ -114,7 +112,7 @@ impl Forger {
     }
 }
 
-/// A token of that header and those claims, signed with zeros.
+/// A token with this header and these claims, and a signature of zeros.
 pub fn jwt(header: &str, claims: &str) -> String {
     let part = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     [
@@ -125,12 +123,12 @@ pub fn jwt(header: &str, claims: &str) -> String {
     .join(".")
 }
 
-/// The header `X-MS-CLIENT-PRINCIPAL` with that JSON.
+/// The value of `X-MS-CLIENT-PRINCIPAL` for this JSON.
 pub fn principal(json: &str) -> String {
     BASE64_STANDARD.encode(json)
 }
 
-/// Whether `message` repeats more of `input` than a word.
+/// Whether `message` quotes more of `input` than a word.
 pub fn quotes(message: &str, input: &str) -> bool {
     const WORD: usize = 12;
     let message: Vec<char> = message.chars().collect();

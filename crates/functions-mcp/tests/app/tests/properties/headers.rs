@@ -1,8 +1,8 @@
-//! The client's headers: found in any case, and without a value when there are two.
+//! The client's headers are found in any case, and refused when they occur twice.
 
 use std::collections::HashMap;
 
-use functions_mcp::host::invocation::{DuplicateHeader, Headers};
+use functions_mcp::internals::{DuplicateHeader, Headers};
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Whatever others write, the handler reads it without a panic and in time, and does not repeat it.
+//! Whatever its input, the handler reads it in time and without a panic, and does not quote it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

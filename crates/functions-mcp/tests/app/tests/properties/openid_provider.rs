@@ -1,4 +1,4 @@
-//! A tenant that publishes one signing key, whose private half nobody here has: every signature is wrong.
+//! A tenant that publishes one signing key without a private key: every signature is wrong.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,12 +11,12 @@ pub const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 /// The id of its key.
 pub const KEY_ID: &str = "key-1";
 
-/// Starts to serve the tenant's metadata and key on this machine; gives the authority.
+/// Serves the tenant's metadata and key on this machine. Returns the authority.
 pub fn start() -> String {
     start_with_keys_at(None)
 }
 
-/// As [`start`]; the metadata names `keys_at` as the address of the key.
+/// Like [`start`], with `keys_at` as the address of the key in the metadata.
 pub fn start_with_keys_at(keys_at: Option<&str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let authority = format!("http://{}", listener.local_addr().unwrap());
@@ -24,7 +24,7 @@ pub fn start_with_keys_at(keys_at: Option<&str>) -> String {
     let keys_at = keys_at.map_or_else(|| format!("{issuer}/keys"), str::to_owned);
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            // A client that goes away is none of the others' business.
+            // A client that disconnects must not affect the others.
             let _ = answer(connection, &issuer, &keys_at);
         }
     });
@@ -64,7 +64,7 @@ fn metadata(issuer: &str, keys_at: &str) -> String {
     )
 }
 
-/// An RSA key of 2048 bits, all of them ones.
+/// An RSA key of 2048 one bits.
 fn keys() -> String {
     let modulus = "_".repeat(341) + "w";
     format!(

@@ -1,6 +1,6 @@
-//! What a server says of when to come back.
+//! The header `Retry-After`.
 
-use functions_mcp::http::Reply;
+use functions_mcp::internals::Reply;
 use proptest::{collection::vec, prelude::*};
 use reqwest::{
     StatusCode,

@@ -1,11 +1,11 @@
-//! The environment: read to settings that keep their promises, or refused with the name of the variable at fault.
+//! The environment gives valid settings, or an error that names the variable at fault.
 
 use std::collections::HashMap;
 
 use functions_mcp::{
-    credential::CredentialSource,
-    http::is_confidential,
-    settings::{Identity, Settings, names},
+    Settings,
+    internals::{CredentialSource, Identity, is_confidential},
+    names,
 };
 use proptest::{
     collection::{hash_set, vec},
@@ -15,7 +15,7 @@ use proptest::{
 
 use crate::support::{damaged, text};
 
-/// Every variable, with a value that suits it.
+/// Every variable, with a valid value.
 const VARIABLES: [(&str, &str); 18] = [
     (names::PORT, "40000"),
     (names::ENVIRONMENT, "Production"),
@@ -55,7 +55,7 @@ const VARIABLES: [(&str, &str); 18] = [
     (names::LOG_LEVEL, "debug"),
 ];
 
-/// One variable, with a value of any kind.
+/// A variable with a value of any kind.
 fn variable() -> impl Strategy<Value = (&'static str, String)> {
     select(&VARIABLES[..]).prop_flat_map(|(name, suitable)| {
         let value = prop_oneof![
@@ -67,14 +67,14 @@ fn variable() -> impl Strategy<Value = (&'static str, String)> {
     })
 }
 
-/// The variables of an app in Azure that a developer's machine does not have, and what it has instead.
+/// The variables that only an app in Azure has, and those that a developer's machine has instead.
 const IN_AZURE_ONLY: [&str; 2] = [names::CLIENT_ID, names::IDENTITY_ENDPOINT];
 const ON_A_LAPTOP: [(&str, &str); 2] = [
     (names::ENVIRONMENT, "Development"),
     (names::HOSTNAME, "localhost:7071"),
 ];
 
-/// The environment of a deployed app or of a developer's machine, less a few variables and with others changed.
+/// The environment of a deployed app or of a developer's machine, with a few variables removed and others changed.
 fn environment() -> impl Strategy<Value = HashMap<&'static str, String>> {
     let unset = hash_set(select(&VARIABLES[..]), 0..3);
     let changed = vec(variable(), 0..3);
@@ -103,7 +103,7 @@ proptest! {
     ) {
         match Settings::from_lookup(|name| environment.get(name).cloned()) {
             Ok(settings) => {
-                prop_assert!(is_confidential(&settings.graph));
+                prop_assert!(is_confidential(&settings.graph.url("/")));
                 prop_assert!((1..=230).contains(&settings.call_budget.as_secs()));
                 match &settings.identity {
                     Identity::Developer { .. } => {
@@ -114,13 +114,13 @@ proptest! {
                         prop_assert!(!hostname.is_some_and(|name| name.contains("azure")));
                     }
                     Identity::Caller(caller) => {
-                        prop_assert!(is_confidential(&caller.authority));
+                        prop_assert!(is_confidential(&caller.authority.url("/")));
                         prop_assert!(!caller.allowed_tenants.is_empty());
                         prop_assert!(caller.audiences.iter().all(|audience| !audience.is_empty()));
                         prop_assert!(!caller.scope.is_empty());
                     }
                 }
-                let _ = CredentialSource::new(&settings);
+                let _ = CredentialSource::new(&settings.identity);
             }
             Err(error) => {
                 let message = error.to_string();

@@ -1,9 +1,9 @@
-//! Texts to read: of any kind, of any shape, and damaged.
+//! Inputs of any kind, of any shape, and damaged.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_json::{Map, Number, Value};
 
-/// Text of any characters: printable or not, of one byte or four.
+/// Text of any characters, printable or not, of one to four bytes.
 pub fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "\\PC{0,40}",
