@@ -1,8 +1,9 @@
 //! The files of a function app — `host.json`, `local.settings.json` and each `function.json` — read
 //! and checked as the Functions host and its MCP extension do, so that what they would refuse after
-//! a deployment is refused here.
+//! a deployment is refused here; and [`cargo`], which builds the app's handler.
 
 mod app_files;
+pub mod cargo;
 mod environment;
 mod error;
 mod function_json;

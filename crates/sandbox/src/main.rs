@@ -9,10 +9,10 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use clap::Parser as _;
+use function_app::cargo;
 use sandbox::cloud::CloudOptions;
 use sandbox::replay::{self, Differences};
 use sandbox::{Profile, Sandbox, SandboxOptions, loopback};
-use serde_json::Value;
 use tokio::process;
 use tokio::time::sleep;
 
@@ -152,9 +152,10 @@ fn explain(error: &sandbox::StartError) -> String {
 
 /// Builds the handler, with cargo's output on the terminal, and returns its path.
 async fn build_handler(app_root: &Path) -> Result<PathBuf, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = process::Command::new(cargo)
-        .args(["build", "--bin", "handler"])
+    let output = process::Command::from(cargo::command())
+        // With the features that the tests of the workspace have: one selection of members alone
+        // would compile the same dependencies once more.
+        .args(["build", "--workspace", "--bin", "handler"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(app_root)
         .stdout(Stdio::piped())
@@ -168,12 +169,7 @@ async fn build_handler(app_root: &Path) -> Result<PathBuf, String> {
             --no-build starts the handler that was built last"
             .to_owned());
     }
-    // One JSON object a line; one of them names the handler's executable.
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "handler")
-        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
+    cargo::executable(&output.stdout, "handler")
         .ok_or_else(|| "cargo does not name the handler's executable".to_owned())
 }
 

@@ -4,6 +4,7 @@
 
 use std::{env, path::Path, process::Output};
 
+use function_app::cargo;
 use sandbox::{Sandbox, SandboxOptions};
 use tokio::process::Command;
 
@@ -11,10 +12,10 @@ use tokio::process::Command;
 async fn start() -> Sandbox {
     let xtask = Path::new(env!("CARGO_BIN_EXE_xtask"));
     let handler = xtask.with_file_name(format!("test-handler{}", env::consts::EXE_SUFFIX));
-    // In a test run of the whole workspace it is built already; a build of one package would enable other features.
+    // In a test run of the whole workspace it is built already.
     if !handler.is_file() {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--package", "test-app"]);
+        let mut build = Command::from(cargo::command());
+        build.args(["build", "--workspace", "--bin", "test-handler"]);
         assert!(build.status().await.unwrap().success());
     }
     Sandbox::start(SandboxOptions {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
+use function_app::cargo;
 
 /// A program that answers the Functions host's invocations of HelloTool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -117,8 +118,7 @@ impl Checkout {
             prepared.push(name);
             match program.kind() {
                 Kind::Rust(selection, _) => {
-                    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-                    run(Command::new(cargo)
+                    run(cargo::command()
                         .args(["build", "--release"])
                         .args(selection)
                         .current_dir(&self.root))?;

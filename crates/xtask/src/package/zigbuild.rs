@@ -11,6 +11,7 @@ use std::{
     process::Stdio,
 };
 
+use function_app::cargo;
 use serde_json::Value;
 
 use super::target::Target;
@@ -120,11 +121,9 @@ pub fn build(root: &Path, programs: &Programs, target: Target) -> Result<PathBuf
             .collect();
         return Err(lines.join("\n").into());
     }
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = programs
-        .command(cargo)
-        .ok_or("cargo is not on the search path")?;
+    let mut build = cargo::command();
     build
+        // The handler alone: no feature that only other members need is deployed.
         .args(["zigbuild", "--release", "--bin", "handler"])
         .args(["--target", &target.to_string()])
         .arg("--message-format=json-render-diagnostics")
@@ -134,11 +133,14 @@ pub fn build(root: &Path, programs: &Programs, target: Target) -> Result<PathBuf
     if let Some(Zig::Python(python)) = find_zig(programs) {
         build.env(PYTHON_VARIABLE, python);
     }
-    let output = build.output()?;
+    let output = build
+        .output()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !output.status.success() {
         return Err("the handler does not build".into());
     }
-    executable(&output.stdout).ok_or_else(|| "cargo does not tell where the handler is".into())
+    cargo::executable(&output.stdout, "handler")
+        .ok_or_else(|| "cargo does not tell where the handler is".into())
 }
 
 /// Flags that replace the folder of downloaded crates by `/cargo` in panic messages: the same sources give the same
@@ -151,32 +153,9 @@ fn remapping(target: Target) -> Option<String> {
     Some(format!("target.{}.rustflags=[{flag}]", target.triple()))
 }
 
-/// Finds the handler's path in the messages of cargo
-/// ([its format](https://doc.rust-lang.org/cargo/reference/external-tools.html#artifact-messages)).
-fn executable(messages: &[u8]) -> Option<PathBuf> {
-    messages
-        .split(|&byte| byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "handler")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_handler_is_where_cargo_says() {
-        let messages =
-            br#"{"reason":"compiler-artifact","target":{"name":"handler"},"executable":null}
-not json
-{"reason":"compiler-artifact","target":{"name":"other"},"executable":"/target/other"}
-{"reason":"compiler-artifact","target":{"name":"handler"},"executable":"/target/handler"}
-{"reason":"build-finished","success":true}
-"#;
-        assert_eq!(executable(messages), Some("/target/handler".into()));
-        assert_eq!(executable(b""), None);
-    }
 
     #[test]
     fn a_machine_without_anything_lacks_everything() {
