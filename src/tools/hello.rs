@@ -1,9 +1,8 @@
 //! `HelloTool`: greets the signed-in user by name and email address.
 
+use functions_mcp::{Failure, NoArguments, Tool, ToolContext};
 use schemars::JsonSchema;
 use serde::Serialize;
-
-use functions_mcp::{Failure, NoArguments, Tool, ToolContext};
 
 /// Greets the signed-in user.
 #[derive(Debug)]

@@ -2,9 +2,8 @@
 
 mod hello;
 
-pub use hello::HelloTool;
-
 use functions_mcp::Registry;
+pub use hello::HelloTool;
 
 /// All tools. After a change, run `cargo xtask functions`.
 pub fn registry() -> Registry {

@@ -1,19 +1,22 @@
 //! All files of an app together: which functions the host starts with, and what is wrong with the
 //! others.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use crate::environment::environment_variables;
-use crate::error::AppFilesError;
-use crate::function_json::{self, Content, Function, Prompt, Refusal, Resource};
-use crate::host_json::HostFile;
-use crate::local_settings;
-use crate::platform::Platform;
-use crate::section::{Section, read_object, same};
+use crate::{
+    environment::environment_variables,
+    error::AppFilesError,
+    function_json::{self, Content, Function, Prompt, Refusal, Resource},
+    host_json::HostFile,
+    local_settings,
+    platform::Platform,
+    section::{Section, read_object, same},
+};
 
 /// A function app's files, with which the host starts.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub struct AppFiles {
 
 /// Something in the app's files that the host starts with, and that keeps a part of the app from
 /// working.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// The host leaves the function out. Nothing but its log says so.
     LeftOut {

@@ -1,9 +1,6 @@
 //! Cargo, started by a program that cargo has started itself.
 
-use std::env;
-use std::ffi::OsStr;
-use std::path::PathBuf;
-use std::process::Command;
+use std::{env, ffi::OsStr, path::PathBuf, process::Command};
 
 use serde_json::Value;
 

@@ -1,11 +1,9 @@
 //! Why an app's files cannot be used.
 
-use std::fmt;
-use std::io;
-use std::path::Path;
+use std::{fmt, io, path::Path};
 
 /// A file of the app that the host would not accept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppFilesError {
     /// The file, relative to the app's folder.
     pub file: String,

@@ -7,8 +7,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::error::AppFilesError;
-use crate::section::{Section, same};
+use crate::{
+    error::AppFilesError,
+    section::{Section, same},
+};
 
 /// A function with an MCP tool trigger.
 #[derive(Debug)]
@@ -116,7 +118,7 @@ pub struct PropertyBinding {
 }
 
 /// Why every call of a function fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFault {
     /// The host cannot make what the trigger's `dataType` or `cardinality` asks for: the handler is
     /// not called.

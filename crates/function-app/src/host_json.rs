@@ -1,12 +1,13 @@
 //! `host.json`: the process behind the functions and how the MCP server introduces itself.
 
-use std::path::Path;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde_json::{Map, Value};
 
-use crate::error::AppFilesError;
-use crate::section::{Section, read_object, same};
+use crate::{
+    error::AppFilesError,
+    section::{Section, read_object, same},
+};
 
 const FILE: &str = "host.json";
 
@@ -60,7 +61,7 @@ pub struct McpServer {
 
 /// `extensions.mcp.system.webhookAuthorizationLevel` of host.json: whom the host lets call an
 /// extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookAuthorization {
     /// Those with the system key; what the host does without the property.
     System,

@@ -12,12 +12,14 @@ mod local_settings;
 mod platform;
 mod section;
 
-pub use self::app_files::{AppFiles, Warning};
-pub use self::environment::environment_variables;
-pub use self::error::AppFilesError;
-pub use self::function_json::{CallFault, Function, Prompt, PropertyBinding, Resource};
-pub use self::host_json::{CustomHandler, HostFile, McpServer, WebhookAuthorization};
-pub use self::platform::Platform;
+pub use self::{
+    app_files::{AppFiles, Warning},
+    environment::environment_variables,
+    error::AppFilesError,
+    function_json::{CallFault, Function, Prompt, PropertyBinding, Resource},
+    host_json::{CustomHandler, HostFile, McpServer, WebhookAuthorization},
+    platform::Platform,
+};
 
 /// The path of the MCP endpoint.
 pub const MCP_PATH: &str = "/runtime/webhooks/mcp";

@@ -1,10 +1,11 @@
 //! `local.settings.json`: settings of the app on a developer's machine. Azure never reads it.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use crate::error::AppFilesError;
-use crate::section::{Section, read_object};
+use crate::{
+    error::AppFilesError,
+    section::{Section, read_object},
+};
 
 const FILE: &str = "local.settings.json";
 

@@ -1,7 +1,7 @@
 //! Where the host runs.
 
 /// Where the host runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
     /// In Azure: the bodies of invocations are chunked, and clients cannot read their session ids.
     Azure,

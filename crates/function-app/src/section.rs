@@ -1,8 +1,6 @@
 //! Objects in the app's files, read as the host reads them.
 
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
 use serde_json::{Map, Value};
 

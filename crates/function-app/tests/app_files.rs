@@ -2,8 +2,10 @@
 //! (`recordings/mcp-extension` of the sandbox: `odd` and `fatal`).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use function_app::{AppFiles, AppFilesError, Platform};
 use serde_json::Value;

@@ -1,8 +1,9 @@
 //! The certificate of the sandbox's own authority as a file, for clients of its https and for the handler.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// The file. Dropping it removes it.
 pub(crate) struct CaCertificate(PathBuf);

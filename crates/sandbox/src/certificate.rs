@@ -1,15 +1,12 @@
 //! The cloud's certificate for https, and the authority that signs it. Both are generated at each start.
 
-use std::io;
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
-use rustls::ServerConfig;
-use rustls::crypto::ring;
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer};
 
 /// The TLS configuration of `https://localhost`, and the authority behind it.
 pub(crate) struct Certificate {

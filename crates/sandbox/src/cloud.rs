@@ -1,26 +1,31 @@
 //! The running cloud: Entra, the managed identity endpoint and Graph, each on a loopback port of its own.
 
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    io,
+    net::{Ipv4Addr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
-use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use rustls::ServerConfig;
 
-use crate::certificate::Certificate;
-use crate::directory::{Directory, UnknownPerson};
-use crate::entra::{self, SignIns};
-use crate::events::{Events, Party};
-use crate::faults::Faults;
-use crate::ledger::Ledger;
-use crate::tenant::{
-    AccessTokenClaims, Addresses, Authority, Clock, GraphOrigins, GraphToken, Policy, SigningKeys,
-    Tenant, TokenRefusal, TokenSpec, Tokens,
+use crate::{
+    certificate::Certificate,
+    control,
+    directory::{Directory, UnknownPerson},
+    entra::{self, SignIns},
+    events::{Events, Party},
+    exchanges,
+    faults::Faults,
+    graph,
+    ledger::Ledger,
+    loopback, managed_identity,
+    tenant::{
+        AccessTokenClaims, Addresses, Authority, Clock, GraphOrigins, GraphToken, Policy,
+        SigningKeys, Tenant, TokenRefusal, TokenSpec, Tokens,
+    },
 };
-use crate::{control, exchanges, graph, loopback, managed_identity};
 
 /// Enough for RSA on both cores of a small machine.
 const WORKERS: usize = 2;

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use sandbox::faults::Fault;
-use sandbox::{IdentifierUri, Profile};
+use sandbox::{IdentifierUri, Profile, faults::Fault};
 
 /// The default port of Entra.
 pub const DEFAULT_LOGIN_PORT: u16 = 7072;
@@ -144,8 +143,9 @@ fn parse_fault(json: &str) -> Result<Fault, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use clap::CommandFactory as _;
+
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,16 +1,22 @@
 //! The control API: commands to the sandbox itself, under `/sandbox` on Entra's port.
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, ORIGIN};
-use actix_web::middleware::{Next, from_fn};
-use actix_web::{Error, HttpRequest, HttpResponse, error, web};
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    error,
+    http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, ORIGIN},
+    middleware::{Next, from_fn},
+    web,
+};
 use serde::Deserialize;
 
-use crate::directory::{Person, UnknownPerson};
-use crate::faults::{Fault, Faults};
-use crate::loopback::is_loopback_host;
-use crate::tenant::Tenant;
+use crate::{
+    directory::{Person, UnknownPerson},
+    faults::{Fault, Faults},
+    loopback::is_loopback_host,
+    tenant::Tenant,
+};
 
 const HELP: &str = r#"The sandbox's control API
 

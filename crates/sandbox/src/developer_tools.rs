@@ -3,12 +3,13 @@
 //! The tools are scripts in a folder at the front of the handler's search path. Only `az` can be signed in: it prints a
 //! token from a file next to it. The other two hide the machine's real tools, and so the developer's real identity.
 
-use std::ffi::OsString;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::json;
 use time::OffsetDateTime;
@@ -54,7 +55,7 @@ impl DeveloperTools {
             developer: developer.to_owned(),
             tenant,
         });
-        let renewed = Arc::clone(&account);
+        let renewed = account.clone();
         let tools = Self {
             account,
             renewal: tokio::spawn(async move {

@@ -2,9 +2,7 @@
 //!
 //! Events serialize to JSON objects whose `event` names them. No event holds a token, a code or a key.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer};
 

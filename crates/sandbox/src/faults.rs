@@ -1,22 +1,25 @@
 //! Faults to inject: what fails, at which endpoint, for which person and how often.
 
-use std::fmt;
-use std::io;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt, io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use actix_web::web::Bytes;
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
+    web::Bytes,
+};
 use futures_util::stream;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::ledger::Endpoint;
-
-use crate::ledger::Ledger;
-use crate::tenant::EntraError;
+use crate::{ledger::Ledger, tenant::EntraError};
 
 /// What the caller gets instead of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

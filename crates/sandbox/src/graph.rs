@@ -4,17 +4,23 @@
 
 use std::collections::HashMap;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use actix_web::{HttpRequest, HttpResponse, web};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    },
+    web,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::directory::{Person, TENANT_ID};
-use crate::faults::{Call, Effect, Endpoint, Faults, InjectedFault};
-use crate::tenant::{CHALLENGE_CLAIM, Tenant, unverified_claims};
+use crate::{
+    directory::{Person, TENANT_ID},
+    faults::{Call, Effect, Endpoint, Faults, InjectedFault},
+    tenant::{CHALLENGE_CLAIM, Tenant, unverified_claims},
+};
 
 /// Graph's own client id, the same in every tenant.
 const GRAPH_CLIENT_ID: &str = "00000003-0000-0000-c000-000000000000";

@@ -1,7 +1,9 @@
 //! HTTP between the programs of one machine.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+};
 
 use tokio::net::TcpSocket;
 

@@ -3,21 +3,27 @@
 mod command_line;
 mod terminal;
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
-use std::time::Duration;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::{ExitCode, Stdio},
+    time::Duration,
+};
 
 use clap::Parser as _;
 use function_app::cargo;
-use sandbox::cloud::CloudOptions;
-use sandbox::replay::{self, Differences};
-use sandbox::{Profile, Sandbox, SandboxOptions, loopback};
-use tokio::process;
-use tokio::time::sleep;
+use sandbox::{
+    Profile, Sandbox, SandboxOptions,
+    cloud::CloudOptions,
+    loopback,
+    replay::{self, Differences},
+};
+use tokio::{process, time::sleep};
 
-use self::command_line::{Command, CommandLine, ReplayArguments, StartArguments, TokenArguments};
-use self::terminal::{Format, Terminal};
+use self::{
+    command_line::{Command, CommandLine, ReplayArguments, StartArguments, TokenArguments},
+    terminal::{Format, Terminal},
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -1,18 +1,19 @@
 //! The managed identity endpoint of App Service, `IDENTITY_ENDPOINT`.
 //!
 //! Source: "How to use managed identities for App Service and Azure Functions", REST endpoint reference, API version
-//! 2019-08-01. The words for an identity that the app does not have are from reports (Azure/azure-sdk-for-net#43691) and
-//! from MSAL's tests against Azure; those of the other refusals are the sandbox's.
+//! 2019-08-01. The words for an identity that the app does not have are from reports (Azure/azure-sdk-for-net#43691)
+//! and from MSAL's tests against Azure; those of the other refusals are the sandbox's.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::directory::{MANAGED_IDENTITY, ManagedIdentity};
-use crate::faults::{Call, Effect, Endpoint, Faults};
-use crate::tenant::Tenant;
+use crate::{
+    directory::{MANAGED_IDENTITY, ManagedIdentity},
+    faults::{Call, Effect, Endpoint, Faults},
+    tenant::Tenant,
+};
 
 /// The path of the endpoint.
 pub(crate) const PATH: &str = "/msi/token";

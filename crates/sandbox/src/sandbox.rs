@@ -1,28 +1,28 @@
 //! The whole sandbox: the cloud, the Functions host with the app's handler and, between them, App Service
 //! Authentication or a developer's tools.
 
-use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use function_app::{AppFiles, AppFilesError, MCP_PATH, Platform, Warning};
 
-use crate::app_service_auth::AppServiceAuth;
-use crate::ca_certificate::CaCertificate;
-use crate::cloud::{Cloud, CloudOptions};
-use crate::developer_tools::DeveloperTools;
-use crate::directory::{
-    FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER, TENANT_ID, UnknownPerson,
+use crate::{
+    app_service_auth::AppServiceAuth,
+    ca_certificate::CaCertificate,
+    cloud::{Cloud, CloudOptions},
+    developer_tools::DeveloperTools,
+    directory::{FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER, TENANT_ID, UnknownPerson},
+    events::Events,
+    functions_host::{
+        AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HandlerFailure,
+        HandlerProcess, HostKeys, HostTimings, handler_process::Environment,
+    },
+    loopback,
 };
-use crate::events::Events;
-use crate::functions_host::handler_process::Environment;
-use crate::functions_host::{
-    AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HandlerFailure,
-    HandlerProcess, HostKeys, HostTimings,
-};
-use crate::loopback;
 
 /// The environment that the app runs in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -169,14 +169,14 @@ impl Sandbox {
             Profile::Local => {
                 cloud.directory().person(&options.developer)?;
                 Some(DeveloperTools::install(
-                    Arc::clone(cloud.tenant()),
+                    cloud.tenant().clone(),
                     &options.developer,
                 )?)
             }
         };
         let authentication = match options.profile {
             Profile::Azure if options.app_service_auth => Some(AppServiceAuth::new(
-                Arc::clone(cloud.tenant()),
+                cloud.tenant().clone(),
                 port,
                 MCP_PATH,
                 options.events.clone(),
@@ -194,7 +194,7 @@ impl Sandbox {
                     None => {
                         let trust = ca_certificate.as_ref().map(CaCertificate::variable);
                         let extra = trust.into_iter().chain(options.extra_env).collect();
-                        azure_environment(Arc::clone(&cloud), port, extra)
+                        azure_environment(cloud.clone(), port, extra)
                     }
                     Some(tools) => local_environment(&cloud, port, tools, &app, options.extra_env)?,
                 };

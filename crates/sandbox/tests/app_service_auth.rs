@@ -2,26 +2,32 @@
 //! a call with the headers that it was sent.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use actix_web::{App, HttpServer, web};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use function_app::{AppFiles, MCP_PATH};
-use reqwest::header::{LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
-use sandbox::app_service_auth::AppServiceAuth;
-use sandbox::cloud::{Cloud, CloudOptions};
-use sandbox::directory::{
-    FEDERATED_CREDENTIAL, IDENTIFIER_URI, MANAGED_IDENTITY, MCP_CLIENT, MCP_SERVER, OTHER_API,
-    SCOPE, TENANT_ID,
+use reqwest::{
+    Client, RequestBuilder, Response, StatusCode, Url,
+    header::{LOCATION, SET_COOKIE, WWW_AUTHENTICATE},
+    redirect,
 };
-use sandbox::events::{Event, Events, Exchange, Party};
-use sandbox::faults::{Effect, Endpoint, Fault};
-use sandbox::functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler};
-use sandbox::loopback;
+use sandbox::{
+    app_service_auth::AppServiceAuth,
+    cloud::{Cloud, CloudOptions},
+    directory::{
+        FEDERATED_CREDENTIAL, IDENTIFIER_URI, MANAGED_IDENTITY, MCP_CLIENT, MCP_SERVER, OTHER_API,
+        SCOPE, TENANT_ID,
+    },
+    events::{Event, Events, Exchange, Party},
+    faults::{Effect, Endpoint, Fault},
+    functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler},
+    loopback,
+};
 use serde_json::{Value, json};
 
 const KEY: &str = "the system key";
@@ -37,7 +43,7 @@ struct Setup {
 impl Setup {
     async fn new() -> Self {
         let told = Arc::new(Mutex::new(Vec::new()));
-        let listener = Arc::clone(&told);
+        let listener = told.clone();
         let events = Events::to(move |event| listener.lock().unwrap().push(event));
         let cloud = Cloud::start(CloudOptions {
             record_secrets: true,
@@ -51,8 +57,7 @@ impl Setup {
         let mut options = FunctionsHostOptions::new(app, fake_handler()).unwrap();
         let port = options.listener.local_addr().unwrap().port();
         options.authentication = Some(
-            AppServiceAuth::new(Arc::clone(cloud.tenant()), port, MCP_PATH, events.clone())
-                .unwrap(),
+            AppServiceAuth::new(cloud.tenant().clone(), port, MCP_PATH, events.clone()).unwrap(),
         );
         options.system_key = Some(AccessKey::from(KEY.to_owned()));
         options.events = events;

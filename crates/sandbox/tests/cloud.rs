@@ -1,24 +1,29 @@
 //! The cloud over HTTP, as the handler sees it.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
-
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use reqwest::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
-use reqwest::{Client, Method, Response, StatusCode};
-use sandbox::cloud::{Cloud, CloudOptions};
-use sandbox::directory::{
-    FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER, OTHER_API, TENANT_ID,
+use std::{
+    collections::BTreeMap,
+    net::TcpListener,
+    time::{Duration, Instant},
 };
-use sandbox::faults::{Effect, Endpoint, Fault};
-use sandbox::ledger::LedgerSnapshot;
-use sandbox::loopback;
-use sandbox::tenant::{EntraError, Signer, TokenRefusal, TokenSpec};
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
+use reqwest::{
+    Client, Method, Response, StatusCode,
+    header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use sandbox::{
+    cloud::{Cloud, CloudOptions},
+    directory::{FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER, OTHER_API, TENANT_ID},
+    faults::{Effect, Endpoint, Fault},
+    ledger::LedgerSnapshot,
+    loopback,
+    tenant::{EntraError, Signer, TokenRefusal, TokenSpec},
+};
 use serde_json::{Value, json};
 
 /// A cloud and a client of it.

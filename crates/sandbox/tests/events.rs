@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use reqwest::header::LOCATION;
-use reqwest::{Client, Url, redirect};
-use sandbox::cloud::{Cloud, CloudOptions};
-use sandbox::directory::{IDENTIFIER_URI, MANAGED_IDENTITY, MCP_CLIENT, TENANT_ID};
-use sandbox::events::{Event, Events, Exchange, Party};
-use sandbox::faults::{Effect, Endpoint, Fault};
-use sandbox::loopback;
+use reqwest::{Client, Url, header::LOCATION, redirect};
+use sandbox::{
+    cloud::{Cloud, CloudOptions},
+    directory::{IDENTIFIER_URI, MANAGED_IDENTITY, MCP_CLIENT, TENANT_ID},
+    events::{Event, Events, Exchange, Party},
+    faults::{Effect, Endpoint, Fault},
+    loopback,
+};
 use serde_json::Value;
 
 const REDIRECT_URI: &str = "http://localhost:3334/oauth/callback";
@@ -25,7 +26,7 @@ struct Setup {
 impl Setup {
     async fn new() -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
-        let listener = Arc::clone(&events);
+        let listener = events.clone();
         let cloud = Cloud::start(CloudOptions {
             events: Events::to(move |event| listener.lock().unwrap().push(event)),
             ..CloudOptions::default()

@@ -2,26 +2,32 @@
 //! test, or this very program in another process.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-use actix_web::http::StatusCode;
-use actix_web::web::{self, Bytes, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use function_app::{AppFiles, Platform};
-use sandbox::directory::{MCP_SERVER, OTHER_API, TENANT_ID};
-use sandbox::events::{Answer, Event, Events};
-use sandbox::functions_host::handler_process::{Environment, Level, Stream};
-use sandbox::functions_host::{
-    AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HostTimings,
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
-use sandbox::{Profile, Sandbox, SandboxOptions, StartError, loopback};
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    http::StatusCode,
+    web::{self, Bytes, Data},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use function_app::{AppFiles, Platform};
+use sandbox::{
+    Profile, Sandbox, SandboxOptions, StartError,
+    directory::{MCP_SERVER, OTHER_API, TENANT_ID},
+    events::{Answer, Event, Events},
+    functions_host::{
+        AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HostTimings,
+        handler_process::{Environment, Level, Stream},
+    },
+    loopback,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -136,7 +142,7 @@ impl FakeHandler {
         let received = Arc::new(Mutex::new(Vec::new()));
         let listener = loopback::listen(0).unwrap();
         let address = listener.local_addr().unwrap();
-        let (log, answer) = (Data::new(Arc::clone(&received)), Data::new(answer));
+        let (log, answer) = (Data::new(received.clone()), Data::new(answer));
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(log.clone())
@@ -331,7 +337,7 @@ fn without_grace() -> HostTimings {
 /// A listener that records events.
 fn recorder() -> (Events, Arc<Mutex<Vec<Event>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&events);
+    let log = events.clone();
     (
         Events::to(move |event| log.lock().unwrap().push(event)),
         events,

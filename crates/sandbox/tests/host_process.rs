@@ -2,22 +2,28 @@
 //! (`recordings/functions-host`). The handler is this very program in another process.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
-use std::process;
-use std::thread;
-use std::time::{Duration, Instant};
-
-use actix_web::web::{self, Bytes};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use function_app::{AppFiles, Platform};
-use sandbox::functions_host::handler_process::Environment;
-use sandbox::functions_host::{
-    FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HostTimings,
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+    process, thread,
+    time::{Duration, Instant},
 };
-use sandbox::{Profile, Sandbox, SandboxOptions, StartError, loopback};
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    web::{self, Bytes},
+};
+use function_app::{AppFiles, Platform};
+use sandbox::{
+    Profile, Sandbox, SandboxOptions, StartError,
+    functions_host::{
+        FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, HostTimings,
+        handler_process::Environment,
+    },
+    loopback,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -2,15 +2,19 @@
 //! process, which does nothing but answer the host's probe.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::fs;
-use std::io::{self, BufRead as _, BufReader, Lines, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
-use std::process::{self, Child, ChildStdout, Command, Stdio};
-use std::thread;
+use std::{
+    fs,
+    io::{self, BufRead as _, BufReader, Lines, Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+    process::{self, Child, ChildStdout, Command, Stdio},
+    thread,
+};
 
-use sandbox::directory::{IDENTIFIER_URI, MANAGED_IDENTITY};
-use sandbox::loopback;
+use sandbox::{
+    directory::{IDENTIFIER_URI, MANAGED_IDENTITY},
+    loopback,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -3,17 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
-use reqwest::{Certificate, Client, ClientBuilder, Response, StatusCode, Url, redirect};
-use rsa::sha2::{Digest, Sha256};
-use sandbox::cloud::{Cloud, CloudOptions};
-use sandbox::directory::{
-    AZURE_CLI, Application, FEDERATED_CREDENTIAL, IDENTIFIER_URI, MANAGED_IDENTITY, MCP_CLIENT,
-    MCP_SERVER, OTHER_API, Permission, TENANT_ID, VISUAL_STUDIO_CODE,
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use reqwest::{
+    Certificate, Client, ClientBuilder, Response, StatusCode, Url,
+    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE},
+    redirect,
 };
-use sandbox::loopback;
+use rsa::sha2::{Digest, Sha256};
+use sandbox::{
+    cloud::{Cloud, CloudOptions},
+    directory::{
+        AZURE_CLI, Application, FEDERATED_CREDENTIAL, IDENTIFIER_URI, MANAGED_IDENTITY, MCP_CLIENT,
+        MCP_SERVER, OTHER_API, Permission, TENANT_ID, VISUAL_STUDIO_CODE,
+    },
+    loopback,
+};
 use serde_json::{Value, json};
 
 const ENDPOINT: &str = "http://127.0.0.1:7071/runtime/webhooks/mcp";

@@ -84,8 +84,9 @@ fn root() -> PathBuf {
 mod tests {
     use std::fs;
 
-    use super::*;
     use clap::{CommandFactory as _, error::ErrorKind};
+
+    use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -6,16 +6,22 @@
     reason = "a benchmark fails by panicking"
 )]
 
-use std::hint::black_box;
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    hint::black_box,
+    time::{Duration, Instant, SystemTime},
+};
 
 use azure_core::credentials::AccessToken;
-use bench::program::{Checkout, Program};
-use bench::world::World;
+use bench::{
+    program::{Checkout, Program},
+    world::World,
+};
 use criterion::{Criterion, criterion_group, criterion_main};
-use functions_mcp::Settings;
-use functions_mcp::internals::{
-    CredentialSource, Expiring, HttpClients, RefreshingCache, ToolInvocation, TriggerValue,
+use functions_mcp::{
+    Settings,
+    internals::{
+        CredentialSource, Expiring, HttpClients, RefreshingCache, ToolInvocation, TriggerValue,
+    },
 };
 use tokio::runtime::Runtime;
 

@@ -9,8 +9,7 @@ pub use self::elsewhere::{cpu_time, memory_mib, peak_memory_mib};
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::io;
-    use std::time::Duration;
+    use std::{io, time::Duration};
 
     use procfs::process::Process;
 
@@ -53,8 +52,7 @@ mod linux {
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
-    use std::io;
-    use std::time::Duration;
+    use std::{io, time::Duration};
 
     /// Always an error.
     pub fn cpu_time(_: u32) -> io::Result<Duration> {

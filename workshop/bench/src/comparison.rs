@@ -1,20 +1,18 @@
 //! Measures the programs in turn, round by round, so that other load on the machine affects all of them.
 
-use std::io;
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use reqwest::Client;
-use sandbox::ledger::LedgerSnapshot;
-use sandbox::loopback;
+use sandbox::{ledger::LedgerSnapshot, loopback};
 
-use crate::deployment;
-use crate::load::{self, Sample, Until, load};
-use crate::process::Process;
-use crate::program::{Checkout, Program};
-use crate::results::{
-    Burst, Cost, FirstCall, Memory, ProgramResults, Requests, Spread, Start, Warm,
+use crate::{
+    deployment,
+    load::{self, Sample, Until, load},
+    process::Process,
+    program::{Checkout, Program},
+    results::{Burst, Cost, FirstCall, Memory, ProgramResults, Requests, Spread, Start, Warm},
+    world::{Envelope, World},
 };
-use crate::world::{Envelope, World};
 
 /// The concurrency in the measurements of cost.
 const CONCURRENCY: usize = 16;

@@ -1,14 +1,11 @@
 //! The conditions that the figures depend on.
 
-use std::fs;
-use std::process::Command;
+use std::{fs, process::Command};
 
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::comparison::Plan;
-use crate::program::Checkout;
-use crate::results::Conditions;
+use crate::{comparison::Plan, program::Checkout, results::Conditions};
 
 /// The conditions of a run that measures `plan`.
 pub fn conditions(checkout: &Checkout, plan: Plan) -> Conditions {

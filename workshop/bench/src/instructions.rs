@@ -1,15 +1,15 @@
 //! Counts the instructions of a warm call with callgrind, independently of other load on the machine.
 
-use std::fs;
-use std::io;
-use std::process::Command;
+use std::{fs, io, process::Command};
 
 use sandbox::loopback;
 
-use crate::load::{Until, load};
-use crate::process::Process;
-use crate::program::{Checkout, Program};
-use crate::world::World;
+use crate::{
+    load::{Until, load},
+    process::Process,
+    program::{Checkout, Program},
+    world::World,
+};
 
 /// The number of calls that are counted, and of those before them that are not.
 const CALLS: usize = 400;

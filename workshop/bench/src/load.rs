@@ -1,17 +1,19 @@
 //! Calls a program as the Functions host does, with a fixed number of concurrent invocations.
 
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use futures_util::future::try_join_all;
-use futures_util::stream;
+use futures_util::{future::try_join_all, stream};
 use hdrhistogram::Histogram;
 use reqwest::{Body, Client};
 
-use crate::process::Process;
-use crate::world::Envelope;
+use crate::{process::Process, world::Envelope};
 
 /// When a load ends.
 #[derive(Clone, Copy, Debug)]

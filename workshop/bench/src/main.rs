@@ -1,15 +1,15 @@
 //! Compares the handler with its alternatives.
 
-use std::fs;
-use std::io;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::{fs, io, path::PathBuf, process::ExitCode};
 
-use bench::comparison::{self, Plan};
-use bench::program::{Checkout, Program};
-use bench::results::Results;
-use bench::world::World;
-use bench::{conditions, instructions, report};
+use bench::{
+    comparison::{self, Plan},
+    conditions, instructions,
+    program::{Checkout, Program},
+    report,
+    results::Results,
+    world::World,
+};
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Compares the handler with its alternatives on this machine.

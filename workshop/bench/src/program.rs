@@ -1,10 +1,10 @@
 //! The programs that are compared: how each is built, started and deployed.
 
-use std::env;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use clap::ValueEnum;
 use function_app::cargo;

@@ -1,16 +1,15 @@
 //! The environment of all programs: the sandbox's Entra ID, managed identity and Microsoft Graph, and the Functions
 //! host's invocations.
 
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use function_app::{AppFiles, Function};
-use sandbox::app_service_auth::caller_headers;
-use sandbox::azure_variables;
-use sandbox::cloud::{Cloud, CloudOptions};
-use sandbox::functions_host::{Call, Client, Headers, Invocation, Target, Transport};
+use sandbox::{
+    app_service_auth::caller_headers,
+    azure_variables,
+    cloud::{Cloud, CloudOptions},
+    functions_host::{Call, Client, Headers, Invocation, Target, Transport},
+};
 use tempfile::NamedTempFile;
 
 use crate::program::Program;
@@ -103,7 +102,7 @@ impl World {
         let parts: Vec<_> = numbers
             .chunks(numbers.len().div_ceil(threads).max(1))
             .map(|numbers| {
-                let (cloud, function) = (Arc::clone(&self.cloud), Arc::clone(&self.function));
+                let (cloud, function) = (self.cloud.clone(), self.function.clone());
                 let numbers = numbers.to_vec();
                 tokio::task::spawn_blocking(move || {
                     numbers

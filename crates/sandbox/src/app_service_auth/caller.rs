@@ -4,16 +4,18 @@
 
 use std::fmt;
 
-use actix_web::HttpRequest;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use actix_web::{
+    HttpRequest,
+    http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use super::AppServiceAuth;
-use super::session;
-use crate::directory::{MCP_SERVER, PRE_AUTHORIZED_CLIENTS};
-use crate::tenant::{AccessTokenClaims, Tenant, TokenRefusal};
+use super::{AppServiceAuth, session};
+use crate::{
+    directory::{MCP_SERVER, PRE_AUTHORIZED_CLIENTS},
+    tenant::{AccessTokenClaims, Tenant, TokenRefusal},
+};
 
 const PRINCIPAL: HeaderName = HeaderName::from_static("x-ms-client-principal");
 const PRINCIPAL_ID: HeaderName = HeaderName::from_static("x-ms-client-principal-id");

@@ -5,16 +5,15 @@
 
 use std::time::Duration;
 
-use reqwest::Response;
-use reqwest::header::USER_AGENT;
+use reqwest::{Response, header::USER_AGENT};
 use serde::Deserialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::AppServiceAuth;
-use super::session::StoredTokens;
-use crate::directory::{FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER};
-use crate::events::Party;
+use super::{AppServiceAuth, session::StoredTokens};
+use crate::{
+    directory::{FEDERATED_CREDENTIAL, MANAGED_IDENTITY, MCP_SERVER},
+    events::Party,
+};
 
 /// The service that refused the redemption, with its reason.
 pub(super) enum RedemptionError {

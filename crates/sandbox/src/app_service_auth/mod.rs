@@ -13,29 +13,27 @@ mod protected_resource;
 mod session;
 mod sign_in;
 
-pub use self::caller::caller_headers;
+use std::{fmt, io, sync::Arc};
 
-use std::fmt;
-use std::io;
-use std::sync::Arc;
-
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
-use actix_web::http::header::HOST;
-use actix_web::middleware::Next;
-use actix_web::web::{Data, ServiceConfig};
-use actix_web::{Error, HttpRequest};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use actix_web::{
+    Error, HttpRequest,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, header::HOST},
+    middleware::Next,
+    web::{Data, ServiceConfig},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use reqwest::Url;
 
-use self::session::Sessions;
-use self::sign_in::SignIns;
-use crate::directory::TENANT_ID;
-use crate::events::{Event, Events, Exchange, Party};
-use crate::loopback;
-use crate::tenant::Tenant;
+pub use self::caller::caller_headers;
+use self::{session::Sessions, sign_in::SignIns};
+use crate::{
+    directory::TENANT_ID,
+    events::{Event, Events, Exchange, Party},
+    loopback,
+    tenant::Tenant,
+};
 
 /// The authentication of one app.
 pub struct AppServiceAuth {

@@ -1,7 +1,6 @@
 //! The pages of the sign-in with a browser.
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
 
 use crate::html;

@@ -5,16 +5,15 @@
 //! (keithmendozasr/sapidus-writeback-mcp, DEPLOYMENT.md). The other parameters and their order are assumptions. All of
 //! them are in this file.
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::WWW_AUTHENTICATE;
-use actix_web::web::{self, Data, Json, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header::WWW_AUTHENTICATE},
+    web::{self, Data, Json, ServiceConfig},
+};
 use serde_json::{Value, json};
 
-use super::caller::Refusal;
-use super::{AppServiceAuth, url_at};
-use crate::directory::TENANT_ID;
-use crate::events::Party;
+use super::{AppServiceAuth, caller::Refusal, url_at};
+use crate::{directory::TENANT_ID, events::Party};
 
 /// The path of the resource metadata. A path of the app may follow (RFC 9728, section 3.1).
 const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";

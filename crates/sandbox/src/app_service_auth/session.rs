@@ -4,18 +4,17 @@
 
 use std::collections::HashMap;
 
-use actix_web::cookie::{Cookie, SameSite};
-use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    cookie::{Cookie, SameSite},
+    http::{StatusCode, header::CACHE_CONTROL},
+    web::{self, Data, ServiceConfig},
+};
 use parking_lot::Mutex;
 use serde_json::json;
 
-use super::caller::user_claims;
-use super::{AppServiceAuth, random_id};
-use crate::events::Party;
-use crate::tenant::AccessTokenClaims;
+use super::{AppServiceAuth, caller::user_claims, random_id};
+use crate::{events::Party, tenant::AccessTokenClaims};
 
 /// The cookie that holds the id of the session.
 pub(super) const COOKIE: &str = "AppServiceAuthSession";

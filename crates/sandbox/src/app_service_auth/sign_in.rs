@@ -5,21 +5,27 @@
 
 use std::collections::HashMap;
 
-use actix_web::cookie::{Cookie, SameSite};
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
-use actix_web::web::{self, Data, Form, Query, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    cookie::{Cookie, SameSite},
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, LOCATION},
+    },
+    web::{self, Data, Form, Query, ServiceConfig},
+};
 use parking_lot::Mutex;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::code_redemption::RedemptionError;
-use super::session::{self, Session};
-use super::{AppServiceAuth, pages, random_id, url_at};
-use crate::directory::MCP_SERVER;
-use crate::events::Party;
-use crate::tenant::TokenRefusal;
+use super::{
+    AppServiceAuth,
+    code_redemption::RedemptionError,
+    pages, random_id,
+    session::{self, Session},
+    url_at,
+};
+use crate::{directory::MCP_SERVER, events::Party, tenant::TokenRefusal};
 
 pub(super) const SIGN_IN_PATH: &str = "/.auth/login/aad";
 const CALLBACK_PATH: &str = "/.auth/login/aad/callback";

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::applications::{Application, CLIENTS, MCP_SERVER, PRE_AUTHORIZED_CLIENTS};
-use super::people::{ALAN, Person};
-use super::permissions::Permission;
+use super::{
+    applications::{Application, CLIENTS, MCP_SERVER, PRE_AUTHORIZED_CLIENTS},
+    people::{ALAN, Person},
+    permissions::Permission,
+};
 
 /// A permission that a person has granted to an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

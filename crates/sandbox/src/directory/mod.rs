@@ -7,15 +7,16 @@ mod permissions;
 
 use parking_lot::RwLock;
 
-pub use self::applications::{
-    AZURE_CLI, Application, ClientType, IDENTIFIER_URI, MCP_CLIENT, MCP_SERVER, OTHER_API,
-    PRE_AUTHORIZED_CLIENTS, SCOPE, VISUAL_STUDIO_CODE,
-};
-pub use self::consents::Consent;
-pub use self::people::{Person, UnknownPerson};
-pub use self::permissions::{Api, Permission};
-
 use self::consents::Consents;
+pub use self::{
+    applications::{
+        AZURE_CLI, Application, ClientType, IDENTIFIER_URI, MCP_CLIENT, MCP_SERVER, OTHER_API,
+        PRE_AUTHORIZED_CLIENTS, SCOPE, VISUAL_STUDIO_CODE,
+    },
+    consents::Consent,
+    people::{Person, UnknownPerson},
+    permissions::{Api, Permission},
+};
 
 /// The tenant's id.
 pub const TENANT_ID: &str = "5c9f2b1e-7d34-4e8a-9a61-0b8d3f6c2e15";

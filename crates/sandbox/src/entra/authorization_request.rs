@@ -5,11 +5,15 @@
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::redirect_uri;
-use super::reply::{Reply, ResponseMode};
-use super::request::{check_resource, required};
-use crate::directory::{Application, ClientType, Permission};
-use crate::tenant::{CodeChallenge, EntraError, Scopes, Tenant};
+use super::{
+    redirect_uri,
+    reply::{Reply, ResponseMode},
+    request::{check_resource, required},
+};
+use crate::{
+    directory::{Application, ClientType, Permission},
+    tenant::{CodeChallenge, EntraError, Scopes, Tenant},
+};
 
 /// The query of an authorization request. Entra ignores members that it does not know.
 #[derive(Deserialize)]

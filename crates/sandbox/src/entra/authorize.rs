@@ -2,9 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::authorization_request::{AuthorizationRequest, Parameters, Refusal};
-use super::request::check_tenant;
-use super::{SignIns, pages, sign_in};
+use super::{
+    SignIns,
+    authorization_request::{AuthorizationRequest, Parameters, Refusal},
+    pages,
+    request::check_tenant,
+    sign_in,
+};
 use crate::tenant::{Authority, EntraError, Tenant};
 
 /// `GET /{tenant}/oauth2/v2.0/authorize`

@@ -1,11 +1,13 @@
 //! The authentication of the client in a token request.
 //!
-//! Source: RFC 7523, with a federated credential instead of a key of the client's own ("Configure an application to trust
-//! a managed identity").
+//! Source: RFC 7523, with a federated credential instead of a key of the client's own ("Configure an application to
+//! trust a managed identity").
 
 use super::request::required;
-use crate::directory::{Application, ClientType, FEDERATED_CREDENTIAL};
-use crate::tenant::{EntraError, TokenRefusal, Tokens};
+use crate::{
+    directory::{Application, ClientType, FEDERATED_CREDENTIAL},
+    tenant::{EntraError, TokenRefusal, Tokens},
+};
 
 /// The client's credentials in a token request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,8 +83,10 @@ fn check_client_assertion(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{MCP_CLIENT, MCP_SERVER, OTHER_API};
-    use crate::tenant::{Signer, TEST_TENANT, TokenSpec};
+    use crate::{
+        directory::{MCP_CLIENT, MCP_SERVER, OTHER_API},
+        tenant::{Signer, TEST_TENANT, TokenSpec},
+    };
 
     fn proof() -> TokenSpec {
         let tokens = &TEST_TENANT.tokens;

@@ -6,10 +6,11 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::request::check_tenant;
-use super::response::answer;
-use crate::faults::{Call, Endpoint, Faults};
-use crate::tenant::{Authority, Tenant};
+use super::{request::check_tenant, response::answer};
+use crate::{
+    faults::{Call, Endpoint, Faults},
+    tenant::{Authority, Tenant},
+};
 
 /// `GET /{tenant}/v2.0/.well-known/openid-configuration`
 pub(super) async fn metadata(

@@ -17,7 +17,6 @@ mod token;
 use actix_web::web;
 
 pub(crate) use self::sign_ins::SignIns;
-
 use crate::tenant::Authority;
 
 /// Entra accepts long forms: a token of a user in many groups is long.

@@ -3,8 +3,10 @@
 //! Source: "Microsoft identity platform and OAuth 2.0 On-Behalf-Of flow".
 
 use super::request::required;
-use crate::directory::{Application, ClientType, Person};
-use crate::tenant::{EntraError, Grant, Scopes, Tenant, TokenRefusal};
+use crate::{
+    directory::{Application, ClientType, Person},
+    tenant::{EntraError, Grant, Scopes, Tenant, TokenRefusal},
+};
 
 /// The parameters of the exchange, besides the client's credentials.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,8 +59,10 @@ fn user_of_assertion(tenant: &Tenant, assertion: &str) -> Result<Person, EntraEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{MCP_CLIENT, MCP_SERVER, OTHER_API, Permission};
-    use crate::tenant::{Signer, TEST_TENANT, TokenSpec};
+    use crate::{
+        directory::{MCP_CLIENT, MCP_SERVER, OTHER_API, Permission},
+        tenant::{Signer, TEST_TENANT, TokenSpec},
+    };
 
     fn adas() -> TokenSpec {
         TEST_TENANT.access_token_spec("ada").unwrap()

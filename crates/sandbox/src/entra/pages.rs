@@ -1,14 +1,17 @@
 //! The pages of the sign-in.
 
-use actix_web::HttpResponse;
-use actix_web::cookie::Cookie;
-use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_SECURITY_POLICY;
+use actix_web::{
+    HttpResponse,
+    cookie::Cookie,
+    http::{StatusCode, header::CONTENT_SECURITY_POLICY},
+};
 use maud::{Markup, PreEscaped, html};
 
-use crate::directory::{Application, Permission, Person};
-use crate::html;
-use crate::tenant::{Clock, EntraError, Occurrence};
+use crate::{
+    directory::{Application, Permission, Person},
+    html,
+    tenant::{Clock, EntraError, Occurrence},
+};
 
 const PRODUCT: &str = "Microsoft Entra ID";
 

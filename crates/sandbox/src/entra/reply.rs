@@ -3,8 +3,10 @@
 //! Source: RFC 6749, sections 4.1.2 and 4.1.2.1; "OAuth 2.0 Multiple Response Type Encoding Practices";
 //! "OAuth 2.0 Form Post Response Mode".
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use actix_web::{
+    HttpResponse,
+    http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY},
+};
 use reqwest::Url;
 
 use super::pages;

@@ -3,8 +3,10 @@
 use actix_web::HttpRequest;
 use uuid::Uuid;
 
-use crate::directory::TENANT_ID;
-use crate::tenant::{EntraError, Scopes, Tenant};
+use crate::{
+    directory::TENANT_ID,
+    tenant::{EntraError, Scopes, Tenant},
+};
 
 /// The tenant in the path must be this one.
 pub(super) fn check_tenant(id: &str) -> Result<(), EntraError> {

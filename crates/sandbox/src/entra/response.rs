@@ -1,15 +1,15 @@
 //! The responses of Entra's endpoints to programs.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::request::correlation_id;
-use crate::directory::{Person, TENANT_ID};
-use crate::faults::{Call, Effect, Faults};
-use crate::tenant::{EntraError, Occurrence, Tenant};
+use crate::{
+    directory::{Person, TENANT_ID},
+    faults::{Call, Effect, Faults},
+    tenant::{EntraError, Occurrence, Tenant},
+};
 
 /// Counts a call and answers it, with the fault in force if one applies.
 pub(super) async fn answer(

@@ -3,18 +3,25 @@
 //! Each page holds a form with the id of its sign-in. The id is valid for one answer, from the browser that the page
 //! was sent to.
 
-use actix_web::cookie::{Cookie, SameSite};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    cookie::{Cookie, SameSite},
+    web,
+};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::authorization_request::{AuthorizationRequest, Prompt};
-use super::request::check_tenant;
-use super::response::client_info;
-use super::sign_ins::{Pending, Question, SignIns};
-use super::{pages, reply};
-use crate::directory::{MCP_SERVER, Permission, Person, TENANT_ID};
-use crate::tenant::{Authority, AuthorizationCode, EntraError, Grant, Tenant};
+use super::{
+    authorization_request::{AuthorizationRequest, Prompt},
+    pages, reply,
+    request::check_tenant,
+    response::client_info,
+    sign_ins::{Pending, Question, SignIns},
+};
+use crate::{
+    directory::{MCP_SERVER, Permission, Person, TENANT_ID},
+    tenant::{Authority, AuthorizationCode, EntraError, Grant, Tenant},
+};
 
 /// The path that the account picker's form is posted to.
 const ACCOUNT: &str = "account";

@@ -4,18 +4,21 @@
 
 use std::time::Duration;
 
-use actix_web::error::UrlencodedError;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, error::UrlencodedError, web};
 use serde::{Deserialize, Serialize};
 
-use super::client_authentication::{ClientCredentials, authenticate};
-use super::on_behalf_of::{self, OnBehalfOf};
-use super::request::{check_resource, check_tenant, required};
-use super::response::{answer, client_info};
-use crate::directory::{Api, Application, Permission, Person};
-use crate::faults::{Call, Endpoint, Faults};
-use crate::tenant::{
-    Authority, EntraError, Grant, Redemption, RequestedClaims, Scopes, Tenant, TokenSpec,
+use super::{
+    client_authentication::{ClientCredentials, authenticate},
+    on_behalf_of::{self, OnBehalfOf},
+    request::{check_resource, check_tenant, required},
+    response::{answer, client_info},
+};
+use crate::{
+    directory::{Api, Application, Permission, Person},
+    faults::{Call, Endpoint, Faults},
+    tenant::{
+        Authority, EntraError, Grant, Redemption, RequestedClaims, Scopes, Tenant, TokenSpec,
+    },
 };
 
 /// The form of a token request. Entra ignores members that it does not know.
@@ -295,8 +298,10 @@ fn describe_form_error(error: &actix_web::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{FEDERATED_CREDENTIAL, IDENTIFIER_URI, MCP_CLIENT, MCP_SERVER};
-    use crate::tenant::{AuthorizationCode, TEST_TENANT, unverified_claims};
+    use crate::{
+        directory::{FEDERATED_CREDENTIAL, IDENTIFIER_URI, MCP_CLIENT, MCP_SERVER},
+        tenant::{AuthorizationCode, TEST_TENANT, unverified_claims},
+    };
 
     const REDIRECT_URI: &str = "http://localhost:3000/callback";
 

@@ -3,9 +3,11 @@
 use reqwest::Url;
 
 use super::message::{Answer, Body, Request, Words, user};
-use crate::directory::{MCP_SERVER, TENANT_ID};
-use crate::events::Party;
-use crate::tenant::unverified_claims;
+use crate::{
+    directory::{MCP_SERVER, TENANT_ID},
+    events::Party,
+    tenant::unverified_claims,
+};
 
 /// Describes a request to Entra; `None` for one to the control API, which shares Entra's port.
 pub(super) fn describe(asked: &Request<'_>, answer: &Answer) -> Option<Words> {

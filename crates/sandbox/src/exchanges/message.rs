@@ -2,19 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::error::{ErrorBadRequest, ErrorPayloadTooLarge};
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT};
-use actix_web::http::{Method, StatusCode};
-use actix_web::web::{self, Bytes, Query};
-use actix_web::{Error, HttpMessage as _};
+use actix_web::{
+    Error, HttpMessage as _,
+    body::{BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    error::{ErrorBadRequest, ErrorPayloadTooLarge},
+    http::{
+        Method, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT},
+    },
+    web::{self, Bytes, Query},
+};
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::directory::{Api, Application, MCP_SERVER};
-use crate::events::Party;
-use crate::tenant::{AccessTokenClaims, Tenant, unverified_claims};
+use crate::{
+    directory::{Api, Application, MCP_SERVER},
+    events::Party,
+    tenant::{AccessTokenClaims, Tenant, unverified_claims},
+};
 
 /// The largest form that is read, in bytes.
 const MAX_FORM: usize = 4 * 1024 * 1024;

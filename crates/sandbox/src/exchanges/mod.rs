@@ -8,16 +8,20 @@ mod graph;
 mod managed_identity;
 mod message;
 
-use actix_web::Error;
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::error::ErrorInternalServerError;
-use actix_web::middleware::Next;
-use actix_web::web::Data;
+use actix_web::{
+    Error,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::ErrorInternalServerError,
+    middleware::Next,
+    web::Data,
+};
 
 use self::message::{Answer, Request, Words};
-use crate::events::{Event, Events, Exchange, Party};
-use crate::tenant::Tenant;
+use crate::{
+    events::{Event, Events, Exchange, Party},
+    tenant::Tenant,
+};
 
 /// Passes a request on, and reports it and its answer. The app's data have the service, a [`Party`], and the listener,
 /// [`Events`].

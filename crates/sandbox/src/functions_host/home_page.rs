@@ -1,7 +1,6 @@
 //! The page at `/`, which tells a browser that the host runs.
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, http::StatusCode};
 use function_app::MCP_PATH;
 use maud::html;
 

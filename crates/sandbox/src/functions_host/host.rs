@@ -1,28 +1,38 @@
 //! The host as a whole: what starts, ends and stops together.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
 
-use actix_web::dev::ServerHandle;
-use actix_web::guard;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{
+    dev::ServerHandle,
+    guard,
+    web::{self, Data, ServiceConfig},
+};
 use function_app::{AppFiles, AppFilesError, MCP_PATH};
-use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
 
-use super::handler_process::HandlerProcess;
-use super::home_page;
-use super::invoker::Invoker;
-use super::key_gate::{HostKeys, KeyGate};
-use super::mcp_extension::{self, McpExtension};
-use super::options::{FunctionsHostOptions, Handler};
-use super::serving::{not_running, serve};
-use super::timings::HostTimings;
-use super::web_server::AnswersAnyHost;
-use super::webhooks::{self, Webhooks};
-use crate::app_service_auth::AppServiceAuth;
-use crate::events::{Event, Events};
+use super::{
+    handler_process::HandlerProcess,
+    home_page,
+    invoker::Invoker,
+    key_gate::{HostKeys, KeyGate},
+    mcp_extension::{self, McpExtension},
+    options::{FunctionsHostOptions, Handler},
+    serving::{not_running, serve},
+    timings::HostTimings,
+    web_server::AnswersAnyHost,
+    webhooks::{self, Webhooks},
+};
+use crate::{
+    app_service_auth::AppServiceAuth,
+    events::{Event, Events},
+};
 
 /// A running host. Dropping it stops it and its handler.
 #[derive(Debug)]
@@ -58,12 +68,12 @@ impl FunctionsHost {
             .function_timeout
             .unwrap_or(app.host.function_timeout);
         let invoker = Invoker::new(
-            Arc::clone(&handler),
+            handler.clone(),
             options.platform,
             function_timeout.saturating_add(timings.grace),
         );
         let extension = McpExtension::new(
-            Arc::clone(&app),
+            app.clone(),
             invoker,
             options.has_encryption_key,
             options.events.clone(),

@@ -8,13 +8,17 @@
 
 use function_app::{Function, Prompt, PropertyBinding, Resource};
 use serde::Serialize;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 use uuid::Uuid;
 
-use super::dotnet::newtonsoft::{self, Json};
-use super::dotnet::{date, system_text_json};
-use super::headers::Headers;
+use super::{
+    dotnet::{
+        date,
+        newtonsoft::{self, Json},
+        system_text_json,
+    },
+    headers::Headers,
+};
 
 /// The host's request for one call.
 #[derive(Debug)]

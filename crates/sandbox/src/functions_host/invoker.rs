@@ -1,24 +1,26 @@
 //! Posts invocations to the custom handler.
 
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
 use actix_web::web::Bytes;
 use function_app::Platform;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION, USER_AGENT};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode, Uri,
+    body::{Frame, Incoming},
+    header::{CONTENT_TYPE, HeaderValue, LOCATION, USER_AGENT},
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use tokio::time::timeout;
 
-use super::answer::{self, Answer, InvocationFailure};
-use super::handler_process::HandlerProcess;
-use super::invocation::{Client as McpClient, Invocation};
+use super::{
+    answer::{self, Answer, InvocationFailure},
+    handler_process::HandlerProcess,
+    invocation::{Client as McpClient, Invocation},
+};
 
 /// `X-Azure-Functions-HostVersion`.
 const HOST_VERSION: &str = "4.1037.0.0";
@@ -65,7 +67,7 @@ impl Invoker {
         invocation: Invocation,
         client: TraceContext,
     ) -> Result<Answer, InvocationFailure> {
-        let invoker = Arc::clone(self);
+        let invoker = self.clone();
         let function = function.to_owned();
         // A task of its own, since the host does not cancel the invocation when the client goes away.
         let task = tokio::spawn(async move {

@@ -4,12 +4,15 @@
 
 use std::fmt;
 
-use actix_web::HttpRequest;
-use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
-use actix_web::web::Query;
-use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use actix_web::{
+    HttpRequest,
+    http::{StatusCode, header::AUTHORIZATION},
+    web::Query,
+};
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use function_app::WebhookAuthorization;
 use serde_json::Value;
 

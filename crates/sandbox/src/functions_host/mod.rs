@@ -20,10 +20,12 @@ mod timings;
 mod web_server;
 mod webhooks;
 
-pub use self::handler_process::{HandlerCommand, HandlerFailure, HandlerProcess};
-pub use self::headers::Headers;
-pub use self::host::FunctionsHost;
-pub use self::invocation::{Call, Client, ClientInfo, Invocation, Target, Transport};
-pub use self::key_gate::{AccessKey, HostKeys};
-pub use self::options::{FunctionsHostOptions, Handler};
-pub use self::timings::HostTimings;
+pub use self::{
+    handler_process::{HandlerCommand, HandlerFailure, HandlerProcess},
+    headers::Headers,
+    host::FunctionsHost,
+    invocation::{Call, Client, ClientInfo, Invocation, Target, Transport},
+    key_gate::{AccessKey, HostKeys},
+    options::{FunctionsHostOptions, Handler},
+    timings::HostTimings,
+};

@@ -1,17 +1,15 @@
 //! How the host is set up.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
 
 use function_app::{AppFiles, Platform};
 
-use super::handler_process::HandlerCommand;
-use super::key_gate::AccessKey;
-use super::timings::HostTimings;
-use crate::app_service_auth::AppServiceAuth;
-use crate::events::Events;
-use crate::loopback;
+use super::{handler_process::HandlerCommand, key_gate::AccessKey, timings::HostTimings};
+use crate::{app_service_auth::AppServiceAuth, events::Events, loopback};
 
 /// What answers the invocations.
 #[derive(Debug)]

@@ -1,22 +1,28 @@
 //! The server of the host: HTTP/1.1 on both loopback addresses, with authentication in front.
 
-use std::io;
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
-use std::time::Duration;
+use std::{
+    io,
+    net::{Ipv6Addr, SocketAddr, TcpListener},
+    time::Duration,
+};
 
 use actix_http::HttpService;
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
-use actix_web::dev::{AppConfig, Server, ServerHandle, fn_service};
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::middleware::from_fn;
-use actix_web::rt::net::TcpStream;
-use actix_web::web::{Bytes, Data, ServiceConfig};
-use actix_web::{App, Error, HttpResponse};
+use actix_web::{
+    App, Error, HttpResponse,
+    dev::{AppConfig, Server, ServerHandle, fn_service},
+    http::header::CONTENT_TYPE,
+    middleware::from_fn,
+    rt::net::TcpStream,
+    web::{Bytes, Data, ServiceConfig},
+};
 use tokio::task::AbortHandle;
 
-use super::timings::HostTimings;
-use super::web_server::{self, Connection};
-use super::webhooks;
+use super::{
+    timings::HostTimings,
+    web_server::{self, Connection},
+    webhooks,
+};
 use crate::app_service_auth::{self, AppServiceAuth};
 
 /// Serves `services` behind `authentication` on both loopback addresses.

@@ -3,20 +3,26 @@
 //!
 //! Source: recordings `headers`; measured limits of the front end.
 
-use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, HOST};
-use actix_web::middleware::Next;
-use actix_web::rt::net::{ActixStream, Ready, TcpStream};
-use actix_web::web::Bytes;
-use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{
+    Error, HttpMessage as _, HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode,
+        header::{CONTENT_LENGTH, HOST},
+    },
+    middleware::Next,
+    rt::net::{ActixStream, Ready, TcpStream},
+    web::{self, Bytes},
+};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 

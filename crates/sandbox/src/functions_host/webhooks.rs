@@ -1,12 +1,13 @@
 //! The host's route to its extensions: `/runtime/webhooks/{extension}/…`.
 
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::WWW_AUTHENTICATE;
-use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::Next;
-use actix_web::web::Data;
-use actix_web::{Error, HttpResponse};
+use actix_web::{
+    Error, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, StatusCode, header::WWW_AUTHENTICATE},
+    middleware::Next,
+    web::Data,
+};
 
 use super::key_gate::KeyGate;
 use crate::events::{Event, Events, Exchange, Party};

@@ -1,18 +1,18 @@
 //! `answers.json`: what a handler answers, and what the client of the whole host gets.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
-use std::time::Duration;
+use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use function_app::{AppFiles, Platform};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::app_folder::{AppFolder, KEY};
-use super::scripted_handler::{Answer, ScriptedHandler};
-use super::{Outcome, case, client, compare};
+use super::{
+    Outcome,
+    app_folder::{AppFolder, KEY},
+    case, client, compare,
+    scripted_handler::{Answer, ScriptedHandler},
+};
 use crate::functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HostTimings};
 
 /// In place of the recorded five seconds.

@@ -1,9 +1,10 @@
 //! The app of a recording, in a temporary folder.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 use uuid::Uuid;

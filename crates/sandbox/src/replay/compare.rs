@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use super::body::Body;
-use super::case::{self, HandlerRequest, SseEvent};
-use super::client::{self, Received};
-use super::scripted_handler;
+use super::{
+    body::Body,
+    case::{self, HandlerRequest, SseEvent},
+    client::{self, Received},
+    scripted_handler,
+};
 
 /// The headers of a response that a client acts on. The others are about the body's framing, the server and the time.
 const MATTERS: [&str; 7] = [

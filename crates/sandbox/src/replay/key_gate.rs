@@ -2,21 +2,25 @@
 //!
 //! A row's name says what was sent: where the host ran, who was signed in, and which key or token was sent.
 
-use std::io;
-use std::path::Path;
+use std::{io, path::Path};
 
-use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use function_app::{AppFiles, MCP_PATH, Platform};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{
+    Method, RequestBuilder, Response,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
+};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Outcome;
-use super::app_folder::AppFolder;
-use crate::functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HostKeys};
-use crate::loopback;
+use super::{Outcome, app_folder::AppFolder};
+use crate::{
+    functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HostKeys},
+    loopback,
+};
 
 const KEY: &str = "x-functions-key";
 const PRINCIPAL: &str = "x-ms-client-principal";

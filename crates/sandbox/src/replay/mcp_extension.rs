@@ -1,23 +1,30 @@
 //! Recordings of the MCP extension: folders of cases beside `apps.json`.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use function_app::{AppFiles, Platform};
 use serde_json::{Value, json};
 
-use super::app_folder::{AppFolder, KEY};
-use super::case::{Call, Case, Exchange, Request, Response, Step, header};
-use super::client::{self, Connection, Received, exchange};
-use super::scripted_handler::{Answer, ScriptedHandler};
-use super::{Outcome, Selection, body, compare};
-use crate::events::Events;
-use crate::functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HostTimings};
-use crate::loopback;
+use super::{
+    Outcome, Selection,
+    app_folder::{AppFolder, KEY},
+    body,
+    case::{Call, Case, Exchange, Request, Response, Step, header},
+    client::{self, Connection, Received, exchange},
+    compare,
+    scripted_handler::{Answer, ScriptedHandler},
+};
+use crate::{
+    events::Events,
+    functions_host::{AccessKey, FunctionsHost, FunctionsHostOptions, Handler, HostTimings},
+    loopback,
+};
 
 /// The files of the apps, by app and path.
 type Apps = BTreeMap<String, BTreeMap<String, Value>>;

@@ -17,13 +17,12 @@ mod mcp_extension;
 mod options;
 mod scripted_handler;
 
-use std::fmt;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
 
-pub use self::differences::Differences;
-pub use self::options::scripted_handler;
+pub use self::{differences::Differences, options::scripted_handler};
 
 /// The outcome of one recorded case.
 #[derive(Clone, Debug, PartialEq, Eq)]

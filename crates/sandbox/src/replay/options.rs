@@ -1,25 +1,22 @@
 //! `options.json`: how the host takes `customHandler` in host.json.
 
-use std::fs;
-use std::io;
-use std::net::Ipv4Addr;
-use std::path::Path;
-use std::time::Duration;
+use std::{fs, io, net::Ipv4Addr, path::Path, time::Duration};
 
-use actix_web::web;
-use actix_web::{App, HttpResponse, HttpServer};
+use actix_web::{App, HttpResponse, HttpServer, web};
 use function_app::{AppFiles, Platform};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::Outcome;
-use super::app_folder::AppFolder;
-use crate::events::Events;
-use crate::functions_host::handler_process::Environment;
-use crate::functions_host::{FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand};
-use crate::loopback;
+use super::{Outcome, app_folder::AppFolder};
+use crate::{
+    events::Events,
+    functions_host::{
+        FunctionsHost, FunctionsHostOptions, Handler, HandlerCommand, handler_process::Environment,
+    },
+    loopback,
+};
 
 /// The timeout of a call. Calls that the recorded host never answered were given up after some time. The sandbox's,
 /// with the real host's timings, are given up, too.

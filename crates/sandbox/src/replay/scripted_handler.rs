@@ -1,16 +1,20 @@
 //! A custom handler that gives scripted answers, byte for byte, and keeps its requests.
 
-use std::collections::VecDeque;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::VecDeque,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+    time::sleep,
+};
 
 /// A request that reached the handler.
 #[derive(Clone, Debug)]
@@ -72,10 +76,10 @@ impl ScriptedHandler {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let script = Arc::new(Mutex::new(Script::default()));
-        let served = Arc::clone(&script);
+        let served = script.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let script = Arc::clone(&served);
+                let script = served.clone();
                 tokio::spawn(async move {
                     let _ = serve(stream, &script).await;
                 });

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use super::error::EntraError;
-use super::pkce::CodeChallenge;
-use super::scope::Scopes;
+use super::{error::EntraError, pkce::CodeChallenge, scope::Scopes};
 use crate::directory::{Application, Person};
 
 /// Entra's documentation says "about 10 minutes".
@@ -142,9 +140,10 @@ impl Grants {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::{AZURE_CLI, Directory, MCP_CLIENT, VISUAL_STUDIO_CODE};
-    use crate::tenant::addresses::GraphOrigins;
-    use crate::tenant::scope::ApiNames;
+    use crate::{
+        directory::{AZURE_CLI, Directory, MCP_CLIENT, VISUAL_STUDIO_CODE},
+        tenant::{addresses::GraphOrigins, scope::ApiNames},
+    };
 
     const REDIRECT_URI: &str = "http://localhost:3000/callback";
 

@@ -12,33 +12,35 @@ mod scope;
 mod signing_keys;
 mod tokens;
 
-use std::fmt;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use parking_lot::RwLock;
 use serde::Serialize;
 use uuid::Uuid;
 
-pub use self::error::EntraError;
-pub use self::tokens::{AccessTokenClaims, Signer, TokenRefusal, TokenSpec};
-
-pub(crate) use self::addresses::{Addresses, GraphOrigins};
-pub(crate) use self::authority::Authority;
-pub(crate) use self::clock::Clock;
-pub(crate) use self::error::Occurrence;
-pub(crate) use self::grants::{AuthorizationCode, Grant, Grants, Redemption};
-pub(crate) use self::pkce::CodeChallenge;
-pub(crate) use self::requested_claims::RequestedClaims;
-pub(crate) use self::scope::{ApiNames, Scopes};
-pub(crate) use self::signing_keys::SigningKeys;
-pub(crate) use self::tokens::{CHALLENGE_CLAIM, Tokens, unverified_claims};
-
-use crate::directory::{
-    AZURE_CLI, Directory, Person, SCOPE, TENANT_ID, UnknownPerson, VISUAL_STUDIO_CODE,
+pub(crate) use self::{
+    addresses::{Addresses, GraphOrigins},
+    authority::Authority,
+    clock::Clock,
+    error::Occurrence,
+    grants::{AuthorizationCode, Grant, Grants, Redemption},
+    pkce::CodeChallenge,
+    requested_claims::RequestedClaims,
+    scope::{ApiNames, Scopes},
+    signing_keys::SigningKeys,
+    tokens::{CHALLENGE_CLAIM, Tokens, unverified_claims},
 };
-use crate::ledger::Ledger;
+pub use self::{
+    error::EntraError,
+    tokens::{AccessTokenClaims, Signer, TokenRefusal, TokenSpec},
+};
+use crate::{
+    directory::{
+        AZURE_CLI, Directory, Person, SCOPE, TENANT_ID, UnknownPerson, VISUAL_STUDIO_CODE,
+    },
+    ledger::Ledger,
+};
 
 /// The tenant's options.
 #[derive(Clone, Debug)]
@@ -136,8 +138,8 @@ impl Tenant {
         })
     }
 
-    /// Verifies a token for the MCP server as App Service Authentication does: signature, issuer, times, and as audience
-    /// the server's client id or one of its identifier URIs.
+    /// Verifies a token for the MCP server as App Service Authentication does: signature, issuer, times, and as
+    /// audience the server's client id or one of its identifier URIs.
     pub(crate) fn verify_access_token(
         &self,
         token: &str,

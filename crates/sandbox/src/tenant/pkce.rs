@@ -1,7 +1,6 @@
 //! Proof Key for Code Exchange (RFC 7636).
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rsa::sha2::{Digest, Sha256};
 
 use super::error::EntraError;

@@ -2,8 +2,7 @@
 //!
 //! Source: "Scopes and permissions in the Microsoft identity platform".
 
-use super::addresses::GraphOrigins;
-use super::error::EntraError;
+use super::{addresses::GraphOrigins, error::EntraError};
 use crate::directory::{Api, Directory, MCP_SERVER, Permission};
 
 /// The scopes of a request, in its own spelling.

@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
 use parking_lot::RwLock;
-use rsa::pkcs1v15;
-use rsa::pkcs8::{EncodePublicKey, LineEnding};
-use rsa::sha2::{Digest, Sha256};
-use rsa::signature::{SignatureEncoding, Signer};
-use rsa::traits::PublicKeyParts;
-use rsa::{RsaPrivateKey, RsaPublicKey};
+use rsa::{
+    RsaPrivateKey, RsaPublicKey, pkcs1v15,
+    pkcs8::{EncodePublicKey, LineEnding},
+    sha2::{Digest, Sha256},
+    signature::{SignatureEncoding, Signer},
+    traits::PublicKeyParts,
+};
 use serde_json::{Value, json};
 
 /// An RSA key of 2048 bits.

@@ -2,21 +2,17 @@
 //!
 //! Source: "Access token claims reference" of the Microsoft identity platform; RFC 7519 (JWT), RFC 7515 (JWS).
 
-use std::fmt;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, EncodingKey, Validation};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Validation, errors::ErrorKind};
 use rsa::sha2::{Digest, Sha256};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::clock::Clock;
-use super::requested_claims::RequestedClaims;
-use super::scope::Scopes;
-use super::signing_keys::SigningKeys;
+use super::{
+    clock::Clock, requested_claims::RequestedClaims, scope::Scopes, signing_keys::SigningKeys,
+};
 use crate::directory::{
     Application, ClientType, MANAGED_IDENTITY, MCP_SERVER, Permission, Person, TENANT_ID,
     audience_of,

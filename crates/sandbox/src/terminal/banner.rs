@@ -1,8 +1,10 @@
 //! The banner: the addresses and keys, the people, and the commands and settings to paste.
 
 use anstyle::{AnsiColor, Style};
-use sandbox::Sandbox;
-use sandbox::directory::{Directory, Person};
+use sandbox::{
+    Sandbox,
+    directory::{Directory, Person},
+};
 use serde_json::{Value, json};
 
 use super::ready::{Ready, SignIn};

@@ -1,11 +1,12 @@
 //! An event as a line of the log.
 
 use anstyle::{AnsiColor, Style};
-use sandbox::events::{Answer, Event, Exchange, Party};
-use sandbox::functions_host::handler_process::{Level, LogLine, Stream};
+use sandbox::{
+    events::{Answer, Event, Exchange, Party},
+    functions_host::handler_process::{Level, LogLine, Stream},
+};
 use serde::Serialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The length at which a tool's answer is cut, in characters.
 const ANSWER_LENGTH: usize = 160;

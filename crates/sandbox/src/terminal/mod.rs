@@ -5,11 +5,12 @@ mod banner;
 mod line;
 mod ready;
 
-use std::io::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    io::Write as _,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use sandbox::events::Events;
-use sandbox::{Profile, Sandbox};
+use sandbox::{Profile, Sandbox, events::Events};
 
 use self::ready::Ready;
 
@@ -45,7 +46,7 @@ impl Terminal {
         if self.is_quiet {
             return Events::default();
         }
-        let terminal = Arc::clone(self);
+        let terminal = self.clone();
         Events::to(move |event| match terminal.format {
             Format::Text => print(&line::text(&event)),
             Format::Json => terminal.print_or_hold(line::json(&event)),

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use sandbox::directory::{MCP_CLIENT, TENANT_ID, VISUAL_STUDIO_CODE};
-use sandbox::{Profile, Sandbox};
+use sandbox::{
+    Profile, Sandbox,
+    directory::{MCP_CLIENT, TENANT_ID, VISUAL_STUDIO_CODE},
+};
 use serde::Serialize;
 
 /// The first line of JSON, and the content of the banner.

@@ -21,9 +21,8 @@ use self::{
     archive::{EXECUTABLE, Entry, FILE},
     inspection::Inspection,
 };
-use crate::{functions, programs::Programs};
-
 pub use self::{target::Target, zigbuild::missing};
+use crate::{functions, programs::Programs};
 
 /// The path of the package below the repository's root. Keep in step with azure.yaml.
 const PACKAGE: &str = "dist/mcp.zip";

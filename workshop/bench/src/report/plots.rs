@@ -38,7 +38,8 @@ const VALUE: f64 = 62.0;
 const MARGIN: i32 = 16;
 const DOT: i32 = 5;
 
-// Okabe and Ito's colours, which people with any colour vision can distinguish, on a background for light and dark pages.
+// Okabe and Ito's colours, which people with any colour vision can distinguish, on a background for light and dark
+// pages.
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
 const VERMILION: RGBColor = RGBColor(213, 94, 0);

@@ -34,8 +34,8 @@ pub(super) fn results() -> Results {
     }
 }
 
-/// A program that takes `cpu` microseconds for a warm call, `ready` milliseconds to start, and `size` times the handler's
-/// memory.
+/// A program that takes `cpu` microseconds for a warm call, `ready` milliseconds to start, and `size` times the
+/// handler's memory.
 fn program(name: &str, cpu: f64, ready: f64, size: f64) -> ProgramResults {
     let per_call = name.ends_with("per call");
     let by_users = if per_call || name == FLOOR {

@@ -1,7 +1,9 @@
 //! Texts that .NET takes for dates.
 
-use time::format_description::well_known::Rfc3339;
-use time::{Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
+use time::{
+    Date, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset,
+    format_description::well_known::Rfc3339,
+};
 
 /// A point in time and how it was given. Azure's time zone is UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,11 @@
 //! `Json.NET` (Newtonsoft): a lenient reader, which takes texts that look like dates for dates.
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
-use serde_json::ser::Formatter;
-use serde_json::value::RawValue;
+use serde_json::{ser::Formatter, value::RawValue};
 
-use super::date::DateTime;
-use super::number;
+use super::{date::DateTime, number};
 
 /// How deep JSON may be nested.
 const MAX_DEPTH: usize = 64;

@@ -1,12 +1,13 @@
 //! `System.Text.Json` with its default encoder and its Web defaults.
 
-use std::borrow::Cow;
-use std::io;
+use std::{borrow::Cow, io};
 
 use serde::ser::{Error, Serialize};
-use serde_json::ser::{CharEscape, Formatter};
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{
+    Map, Value,
+    ser::{CharEscape, Formatter},
+    value::RawValue,
+};
 
 use super::number;
 

@@ -1,12 +1,13 @@
 //! How the host starts the process.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    fmt, io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
 
 use function_app::{AppFiles, environment_variables};
 use tokio::process::{Child, Command};

@@ -6,26 +6,32 @@ mod command;
 mod log;
 mod probe;
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::ExitStatus;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitStatus,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 pub use self::command::{Environment, HandlerCommand};
-pub use crate::events::{Level, LogLine, Stream};
-
 use self::log::level_of_stderr;
 use super::timings::HostTimings;
-use crate::events::{Event, Events};
-use crate::loopback;
+pub use crate::events::{Level, LogLine, Stream};
+use crate::{
+    events::{Event, Events},
+    loopback,
+};
 
 /// The exit code by which a process asks to be started again.
 const RESTART_EXIT_CODE: i32 = 200;
@@ -127,7 +133,7 @@ impl HandlerProcess {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, loopback::free_port()?));
         let shared = Arc::new(Shared::new(address, Phase::Starting, timings, events)?);
         let (orders, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(supervise(Arc::clone(&shared), command, receiver));
+        tokio::spawn(supervise(shared.clone(), command, receiver));
         Ok(Self { shared, orders })
     }
 
@@ -423,7 +429,7 @@ async fn run(
             pid,
             Stream::Stdout,
             level,
-            Arc::clone(shared),
+            shared.clone(),
         ))
     });
     let mut stderr = child.stderr.take().map(|pipe| {
@@ -433,7 +439,7 @@ async fn run(
             pid,
             Stream::Stderr,
             level,
-            Arc::clone(shared),
+            shared.clone(),
         ))
     });
 

@@ -4,10 +4,8 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use rand::Rng as _;
-use rand::distributions::Alphanumeric;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use rand::{Rng as _, distributions::Alphanumeric};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 /// Bytes in front of the encrypted part, so that an id is as long as the extension's.

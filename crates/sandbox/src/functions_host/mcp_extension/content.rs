@@ -7,8 +7,10 @@
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::functions_host::dotnet::system_text_json::{self, Members};
-use crate::functions_host::dotnet::{date, number};
+use crate::functions_host::dotnet::{
+    date, number,
+    system_text_json::{self, Members},
+};
 
 /// Why an answer cannot be read.
 pub(super) type Problem = String;

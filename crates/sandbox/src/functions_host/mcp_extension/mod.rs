@@ -13,29 +13,34 @@ mod sse;
 mod streamable_http;
 mod tools;
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Instant;
+use std::{fmt, sync::Arc, time::Instant};
 
-use actix_web::http::Method;
-use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::Method,
+    web::{Data, Payload},
+};
 use function_app::{AppFiles, CallFault, Platform, Prompt, Resource};
 use serde::Serialize;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 
-use self::client_state::ClientState;
-use self::json_rpc::{Outcome, Request, RpcError, Unreadable};
-use self::prompts::{GetPromptResult, PromptList};
-use self::resources::{ReadResult, ResourceList, TemplateList};
-use self::sse::Streams;
-use self::tools::{CallToolResult, ToolList};
-use super::answer::InvocationFailure;
-use super::dotnet::newtonsoft::Json;
-use super::dotnet::system_text_json::{self, Members, with_net_numbers};
-use super::invocation::{Call, Client, ClientInfo, Inputs, Invocation, Target};
-use super::invoker::{Invoker, TraceContext};
+use self::{
+    client_state::ClientState,
+    json_rpc::{Outcome, Request, RpcError, Unreadable},
+    prompts::{GetPromptResult, PromptList},
+    resources::{ReadResult, ResourceList, TemplateList},
+    sse::Streams,
+    tools::{CallToolResult, ToolList},
+};
+use super::{
+    answer::InvocationFailure,
+    dotnet::{
+        newtonsoft::Json,
+        system_text_json::{self, Members, with_net_numbers},
+    },
+    invocation::{Call, Client, ClientInfo, Inputs, Invocation, Target},
+    invoker::{Invoker, TraceContext},
+};
 use crate::events::{Answer, Event, Events, Exchange, Party};
 
 /// The revisions of the protocol that the extension speaks.

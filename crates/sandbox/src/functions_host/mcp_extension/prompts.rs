@@ -4,14 +4,14 @@
 
 use function_app::Prompt;
 use serde::Serialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
-use super::content::{self, ContentBlock, Problem, Role};
-use super::json_rpc::RpcError;
-use super::tools::{members, raw, text_member};
-use crate::functions_host::dotnet::newtonsoft::Json;
-use crate::functions_host::dotnet::system_text_json::Members;
+use super::{
+    content::{self, ContentBlock, Problem, Role},
+    json_rpc::RpcError,
+    tools::{members, raw, text_member},
+};
+use crate::functions_host::dotnet::{newtonsoft::Json, system_text_json::Members};
 
 /// The result of `prompts/list`.
 #[derive(Serialize)]

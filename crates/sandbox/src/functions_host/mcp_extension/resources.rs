@@ -6,8 +6,10 @@ use function_app::Resource;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::content::{Problem, ResourceContents};
-use super::tools::{members, raw, text_member};
+use super::{
+    content::{Problem, ResourceContents},
+    tools::{members, raw, text_member},
+};
 use crate::functions_host::dotnet::newtonsoft::Json;
 
 /// The result of `resources/list`.

@@ -3,25 +3,27 @@
 //!
 //! Source: recordings `sse`; `SseRequestHandler` of the extension.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::HOST;
-use actix_web::web::{Bytes, Data, Payload, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header::HOST},
+    web::{Bytes, Data, Payload, Query},
+};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::{sync::mpsc, time::sleep};
 
-use super::McpExtension;
-use super::client_state::{Refusal, Session};
-use super::json_rpc::{self, Message, Request};
-use super::streamable_http::{message, stream, without_content_type};
-use crate::functions_host::invocation::{Client, ClientInfo, Transport};
-use crate::functions_host::web_server::client_headers;
+use super::{
+    McpExtension,
+    client_state::{Refusal, Session},
+    json_rpc::{self, Message, Request},
+    streamable_http::{message, stream, without_content_type},
+};
+use crate::functions_host::{
+    invocation::{Client, ClientInfo, Transport},
+    web_server::client_headers,
+};
 
 /// The query parameter that names the stream.
 const STATE: &str = "azmcpcs";

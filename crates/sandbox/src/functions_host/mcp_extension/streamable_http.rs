@@ -3,19 +3,25 @@
 //! Source: recordings `accept`, `body`, `content-type`, `session`; `StreamableHttpRequestHandler`
 //! of the extension.
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName,
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{
+        StatusCode,
+        header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName},
+    },
+    web::{Bytes, Data, Payload},
 };
-use actix_web::web::{Bytes, Data, Payload};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use encoding_rs::Encoding;
 
-use super::McpExtension;
-use super::client_state::{Refusal, Session};
-use super::json_rpc::{self, Message, Unreadable};
-use crate::functions_host::invocation::{Client, Transport};
-use crate::functions_host::web_server::{MAX_BODY, client_headers};
+use super::{
+    McpExtension,
+    client_state::{Refusal, Session},
+    json_rpc::{self, Message, Unreadable},
+};
+use crate::functions_host::{
+    invocation::{Client, Transport},
+    web_server::{MAX_BODY, client_headers},
+};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 

@@ -2,13 +2,16 @@
 
 use function_app::Function;
 use serde::Serialize;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
-use super::content::{self, ContentBlock, Problem};
-use super::json_rpc::RpcError;
-use crate::functions_host::dotnet::newtonsoft::Json;
-use crate::functions_host::dotnet::system_text_json::{self, Members};
+use super::{
+    content::{self, ContentBlock, Problem},
+    json_rpc::RpcError,
+};
+use crate::functions_host::dotnet::{
+    newtonsoft::Json,
+    system_text_json::{self, Members},
+};
 
 /// The result of `tools/list`.
 #[derive(Serialize)]

@@ -15,12 +15,11 @@ use reqwest::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+pub use self::signed_in::Credentials;
 use super::{
     finding::Finding,
     http::{Reply, is_confidential, send},
 };
-
-pub use self::signed_in::Credentials;
 
 /// Without `--no-state` azd skips what it deployed before, also where somebody has changed it since.
 const PROVISION: &str = "azd provision --no-state sets it";
@@ -81,8 +80,8 @@ impl Server {
         self.origin.host_str().unwrap_or_default()
     }
 
-    /// Runs all checks in the order of an MCP client's requests. `scope` is the one that the server was deployed with, if
-    /// known.
+    /// Runs all checks in the order of an MCP client's requests. `scope` is the one that the server was deployed with,
+    /// if known.
     pub async fn check(&self, credentials: &Credentials, scope: Option<&str>) -> Vec<Finding> {
         let mut checkup = Checkup::default();
         let Some(metadata_url) = checkup.keep(self.challenge().await) else {

@@ -99,8 +99,8 @@ impl Server {
         Err(Finding::fail(text, remedy))
     }
 
-    /// Finds out who answered 403. App Service Authentication refuses the client for every path; the host asks for its key
-    /// for the MCP endpoint, but not for its home page.
+    /// Finds out who answered 403. App Service Authentication refuses the client for every path; the host asks for its
+    /// key for the MCP endpoint, but not for its home page.
     async fn forbidden(&self, token: &str, key: Option<&str>) -> Result<Finding, Finding> {
         let mut home = Request::new(Method::GET, self.at("/"));
         authorize(&mut home, token)?;

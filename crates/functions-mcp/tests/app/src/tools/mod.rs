@@ -7,10 +7,9 @@ mod where_am_i;
 
 pub use echo::Echo;
 pub use failing::{Endless, Panicking, Refusing};
+use functions_mcp::Registry;
 pub use hello::HelloTool;
 pub use where_am_i::WhereAmI;
-
-use functions_mcp::Registry;
 
 /// All tools. After a change, run `UPDATE_FUNCTION_FILES=1 cargo test -p test-app --test end_to_end function_files`.
 pub fn registry() -> Registry {

@@ -4,7 +4,6 @@ use sandbox::{
     faults::{Effect, Endpoint},
     functions_host::handler_process::Level,
 };
-
 use serde_json::json;
 
 use crate::support::App;
