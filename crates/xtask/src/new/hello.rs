@@ -18,7 +18,7 @@ pub fn leave_out(project: &mut Project) -> Result<(), String> {
         Ok(one_empty_line_at_most(&text))
     })?;
     project.change_if_there("AGENTS.md", |text| {
-        let text = replace_once(text, "[`hello.rs`](src/tools/hello.rs), or like ", "")?;
+        let text = replace_once(text, "`src/tools/hello.rs`, or like ", "")?;
         replace_once(&text, "\"name\":\"HelloTool\"", "\"name\":\"<NAME>\"")
     })
 }
