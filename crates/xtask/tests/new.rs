@@ -41,7 +41,7 @@ fn projects() -> Vec<Project> {
     let variants: [&[&str]; 2] = [&[], &["--without-hello"]];
     let make = |arguments: &[&str]| {
         let parent = tempfile::tempdir().unwrap();
-        let root = parent.path().join("my-server");
+        let root = parent.path().join("a-new-server");
         let output = xtask_new(arguments, &root);
         assert!(output.status.success(), "{output:?}");
         Project {
@@ -140,8 +140,11 @@ fn what_maintainers_need_is_left_out() {
 
 #[test]
 fn hello_tool_is_there_unless_it_is_left_out() {
-    let had = root().join("src/tools/hello.rs").exists();
-    for (project, has) in projects().iter().zip([had, false]) {
+    // A user of the template may have deleted it, and then its README says what that user wrote.
+    if !root().join("src/tools/hello.rs").exists() {
+        return;
+    }
+    for (project, has) in projects().iter().zip([true, false]) {
         assert_eq!(project.has_hello(), has);
         assert_eq!(project.root.join("HelloTool/function.json").exists(), has);
         let tools = project.read("src/tools/mod.rs").to_lowercase();
@@ -163,7 +166,7 @@ fn cargo_knows_the_project_and_has_nothing_to_change_in_its_lock_file() {
             .iter()
             .map(|package| package["name"].as_str().unwrap())
             .collect();
-        assert!(packages.contains("my-server"), "{packages:?}");
+        assert!(packages.contains("a-new-server"), "{packages:?}");
         for named in project.read("README.md").split("cargo run -p ").skip(1) {
             let named = named.split_whitespace().next().unwrap();
             assert!(packages.contains(named.trim_matches('`')), "{named}");
@@ -227,7 +230,7 @@ fn what_cannot_be_made_is_refused_with_a_remedy() {
         assert!(!output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    let not_empty = said(&["--name", "my-server"], folder.path());
+    let not_empty = said(&["--name", "a-new-server"], folder.path());
     assert!(
         not_empty.contains("name a folder that does not exist yet"),
         "{not_empty}"

@@ -157,7 +157,7 @@ mod tests {
         if !is_template() {
             return;
         }
-        let name: Name = "my-server".parse().unwrap();
+        let name: Name = "a-new-server".parse().unwrap();
         for with_hello in [true, false] {
             let project = make(&root(), &name, with_hello).unwrap();
             assert_eq!(
