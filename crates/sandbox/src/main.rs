@@ -15,6 +15,8 @@ use function_app::cargo;
 use sandbox::{
     Profile, Sandbox, SandboxOptions,
     cloud::CloudOptions,
+    events::Events,
+    faults::Fault,
     loopback,
     replay::{self, Differences},
 };
@@ -53,13 +55,8 @@ async fn main() -> ExitCode {
 
 /// Starts the sandbox and runs it until it is interrupted.
 async fn start(arguments: StartArguments) -> Result<(), String> {
-    if !arguments.app_root.join("host.json").is_file() {
-        let folder = arguments.app_root.display();
-        return Err(format!(
-            "no host.json in {folder}: --app-root names the folder of the function app"
-        ));
-    }
-    let built = if arguments.no_build {
+    refuse_folder_without_app(&arguments.app_root)?;
+    let handler = if arguments.no_build {
         find_built_handler(&arguments.app_root)
     } else {
         Some(build_handler(&arguments.app_root).await?)
@@ -70,18 +67,39 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
         Format::Text
     };
     let terminal = Terminal::new(format, arguments.quiet);
-    let sandbox = Sandbox::start(SandboxOptions {
+    let options = options(&arguments, handler, terminal.events());
+    let sandbox = Sandbox::start(options)
+        .await
+        .map_err(|error| explain(&error))?;
+    inject(&sandbox, arguments.faults)?;
+    terminal.ready(&sandbox, arguments.profile);
+    run(sandbox, arguments.as_azure).await
+}
+
+fn refuse_folder_without_app(app_root: &Path) -> Result<(), String> {
+    if app_root.join("host.json").is_file() {
+        return Ok(());
+    }
+    let folder = app_root.display();
+    Err(format!(
+        "no host.json in {folder}: --app-root names the folder of the function app"
+    ))
+}
+
+/// The options of the sandbox that the arguments ask for.
+fn options(arguments: &StartArguments, handler: Option<PathBuf>, events: Events) -> SandboxOptions {
+    SandboxOptions {
         profile: arguments.profile,
-        app_root: arguments.app_root,
+        app_root: arguments.app_root.clone(),
         handler: match arguments.profile {
             // host.json names the file in the package.
-            Profile::Azure => built,
+            Profile::Azure => handler,
             // local.settings.json names the file that was built.
             Profile::Local => None,
         },
         as_azure: arguments.as_azure,
         port: arguments.port,
-        developer: arguments.developer,
+        developer: arguments.developer.clone(),
         identifier_uri: arguments.identifier_uri,
         cloud: CloudOptions {
             login_port: arguments.login_port,
@@ -91,20 +109,25 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
             tls: arguments.tls,
             ..CloudOptions::default()
         },
-        events: terminal.events(),
+        events,
         ..SandboxOptions::default()
-    })
-    .await
-    .map_err(|error| explain(&error))?;
-    for fault in arguments.faults {
+    }
+}
+
+/// Injects the faults into the cloud.
+fn inject(sandbox: &Sandbox, faults: Vec<Fault>) -> Result<(), String> {
+    for fault in faults {
         sandbox
             .cloud()
             .faults()
             .add(fault)
             .map_err(|invalid| invalid.to_string())?;
     }
+    Ok(())
+}
 
-    terminal.ready(&sandbox, arguments.profile);
+/// Runs the sandbox until it is interrupted or its host has ended, which is no failure with `as_azure`.
+async fn run(sandbox: Sandbox, as_azure: bool) -> Result<(), String> {
     tokio::select! {
         interruption = wait_for_interrupt() => {
             interruption.map_err(|error| error.to_string())?;
@@ -118,7 +141,7 @@ async fn start(arguments: StartArguments) -> Result<(), String> {
                 "the Functions host has ended because the handler failed too often: {trouble}\n\
                 Azure would start another host"
             );
-            if arguments.as_azure {
+            if as_azure {
                 eprintln!("{message}");
                 return Ok(());
             }

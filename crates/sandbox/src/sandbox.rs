@@ -3,6 +3,7 @@
 
 use std::{
     fmt, io,
+    net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -142,47 +143,20 @@ impl Sandbox {
     /// # Errors
     /// Whatever keeps a part of it from starting.
     pub async fn start(options: SandboxOptions) -> Result<Self, StartError> {
-        let extra = options
-            .extra_env
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        let platform = options.profile.platform();
-        let app = AppFiles::load_with_settings(&options.app_root, platform, extra);
-        if !options.as_azure {
+        let as_azure = options.as_azure;
+        let app = load_app(&options);
+        if !as_azure {
             refuse_what_fails(&app)?;
         }
         let listener = loopback::listen(options.port)?;
         let port = listener.local_addr()?.port();
-        let cloud = CloudOptions {
-            events: options.events.clone(),
-            identifier_uris: options.identifier_uri.of_app(port),
-            ..options.cloud
-        };
-        let cloud = Arc::new(Cloud::start(cloud).await?);
+        let cloud = Arc::new(start_cloud(&options, port).await?);
         let ca_certificate = cloud
             .ca_certificate_pem()
             .map(CaCertificate::write)
             .transpose()?;
-
-        let developer_tools = match options.profile {
-            Profile::Azure => None,
-            Profile::Local => {
-                cloud.directory().person(&options.developer)?;
-                Some(DeveloperTools::install(
-                    cloud.tenant().clone(),
-                    &options.developer,
-                )?)
-            }
-        };
-        let authentication = match options.profile {
-            Profile::Azure if options.app_service_auth => Some(AppServiceAuth::new(
-                cloud.tenant().clone(),
-                port,
-                MCP_PATH,
-                options.events.clone(),
-            )?),
-            _ => None,
-        };
+        let developer_tools = install_developer_tools(&options, &cloud)?;
+        let authentication = set_up_authentication(&options, &cloud, port)?;
         let sign_in_url = authentication.as_ref().map(AppServiceAuth::sign_in_url);
 
         let host = match app {
@@ -190,36 +164,16 @@ impl Sandbox {
                 FunctionsHost::down(&problem, listener, authentication, &options.events)?
             }
             Ok(app) => {
+                let extra = options.extra_env.clone();
                 let environment = match &developer_tools {
                     None => {
                         let trust = ca_certificate.as_ref().map(CaCertificate::variable);
-                        let extra = trust.into_iter().chain(options.extra_env).collect();
+                        let extra = trust.into_iter().chain(extra).collect();
                         azure_environment(cloud.clone(), port, extra)
                     }
-                    Some(tools) => local_environment(&cloud, port, tools, &app, options.extra_env)?,
+                    Some(tools) => local_environment(&cloud, port, tools, &app, extra)?,
                 };
-                let command = HandlerCommand::new(&app, options.handler, environment);
-                FunctionsHost::start(FunctionsHostOptions {
-                    app,
-                    handler: Handler::Command(command),
-                    listener,
-                    authentication,
-                    believes_principal: false,
-                    system_key: match options.profile {
-                        Profile::Local => None,
-                        Profile::Azure => Some(
-                            options
-                                .system_key
-                                .map_or_else(AccessKey::random, AccessKey::from),
-                        ),
-                    },
-                    platform,
-                    has_encryption_key: true,
-                    function_timeout: options.function_timeout,
-                    timings: options.timings,
-                    answers_any_host: options.as_azure,
-                    events: options.events,
-                })?
+                start_host(app, environment, listener, authentication, options)?
             }
         };
         let sandbox = Self {
@@ -229,7 +183,7 @@ impl Sandbox {
             ca_certificate,
             cloud,
         };
-        if !options.as_azure {
+        if !as_azure {
             sandbox.handler().started().await?;
         }
         Ok(sandbox)
@@ -304,6 +258,14 @@ impl fmt::Debug for Sandbox {
     }
 }
 
+fn load_app(options: &SandboxOptions) -> Result<AppFiles, AppFilesError> {
+    let extra = options
+        .extra_env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    AppFiles::load_with_settings(&options.app_root, options.profile.platform(), extra)
+}
+
 /// Refuses app files that keep the host down, or that make every call fail.
 fn refuse_what_fails(app: &Result<AppFiles, AppFilesError>) -> Result<(), AppFilesError> {
     let app = app.as_ref().map_err(Clone::clone)?;
@@ -312,6 +274,78 @@ fn refuse_what_fails(app: &Result<AppFiles, AppFilesError>) -> Result<(), AppFil
         _ => None,
     });
     fault.map_or(Ok(()), Err)
+}
+
+/// Starts the cloud of an app whose host listens on `port`.
+async fn start_cloud(options: &SandboxOptions, port: u16) -> io::Result<Cloud> {
+    Cloud::start(CloudOptions {
+        events: options.events.clone(),
+        identifier_uris: options.identifier_uri.of_app(port),
+        ..options.cloud.clone()
+    })
+    .await
+}
+
+/// Installs the tools that the developer is signed in to ([`Profile::Local`]).
+fn install_developer_tools(
+    options: &SandboxOptions,
+    cloud: &Cloud,
+) -> Result<Option<DeveloperTools>, StartError> {
+    match options.profile {
+        Profile::Azure => Ok(None),
+        Profile::Local => {
+            cloud.directory().person(&options.developer)?;
+            let tools = DeveloperTools::install(cloud.tenant().clone(), &options.developer)?;
+            Ok(Some(tools))
+        }
+    }
+}
+
+/// Sets up App Service Authentication in front of a host that listens on `port`, if it guards the host.
+fn set_up_authentication(
+    options: &SandboxOptions,
+    cloud: &Cloud,
+    port: u16,
+) -> io::Result<Option<AppServiceAuth>> {
+    let events = options.events.clone();
+    match options.profile {
+        Profile::Azure if options.app_service_auth => {
+            AppServiceAuth::new(cloud.tenant().clone(), port, MCP_PATH, events).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Starts the Functions host, and with it the app's handler.
+fn start_host(
+    app: AppFiles,
+    environment: Environment,
+    listener: TcpListener,
+    authentication: Option<AppServiceAuth>,
+    options: SandboxOptions,
+) -> io::Result<FunctionsHost> {
+    let command = HandlerCommand::new(&app, options.handler, environment);
+    FunctionsHost::start(FunctionsHostOptions {
+        app,
+        handler: Handler::Command(command),
+        listener,
+        authentication,
+        believes_principal: false,
+        system_key: match options.profile {
+            Profile::Local => None,
+            Profile::Azure => Some(
+                options
+                    .system_key
+                    .map_or_else(AccessKey::random, AccessKey::from),
+            ),
+        },
+        platform: options.profile.platform(),
+        has_encryption_key: true,
+        function_timeout: options.function_timeout,
+        timings: options.timings,
+        answers_any_host: options.as_azure,
+        events: options.events,
+    })
 }
 
 /// The variables of a handler on Flex Consumption.

@@ -119,98 +119,49 @@ impl Host {
 
     /// The request that the row's name describes.
     async fn request(&self, row: &Row) -> io::Result<RequestBuilder> {
-        let unknown = |part: &str| {
-            let message = format!("key-gate.json, {}: \"{part}\" is not understood", row.case);
-            io::Error::new(io::ErrorKind::InvalidData, message)
-        };
         let path = row.path.split('?').next().unwrap_or_default();
         let mut url = format!("{}{path}", self.host.mcp_url().trim_end_matches(MCP_PATH));
-        let (mut key, mut code) = (None, None);
-        let (mut principal, mut authorization) = (None, None);
-        let mut message = tools_list();
-        let mut session = None;
+        let sent = Sent::read(row, &self.keys)?;
 
-        let mut parts = row.case.split('.');
-        // The first part is about the host.
-        let first = parts.next().unwrap_or_default();
-        for part in parts {
-            match part {
-                "bare" | "easyauth" | "no-principal" | "no-bearer" => {}
-                "none" | "no-key" => {}
-                "mcp-header" | "right-key" => key = Some(self.keys.mcp_extension.as_str()),
-                "mcp-query" => code = Some(self.keys.mcp_extension.as_str()),
-                "master-header" => key = Some(self.keys.master.as_str()),
-                "master-query" => code = Some(self.keys.master.as_str()),
-                "host-function-key-header" | "host-key" => key = Some(self.keys.host.as_str()),
-                "host-function-key-query" => code = Some(self.keys.host.as_str()),
-                "other-system-key-header" => key = Some(self.keys.other_extension.as_str()),
-                "wrong-header" | "wrong-key" => key = Some("wrong"),
-                "wrong-query" => code = Some("wrong"),
-                "wrong-header-right-query" => {
-                    key = Some("wrong");
-                    code = Some(self.keys.mcp_extension.as_str());
-                }
-                "empty-header" => key = Some(""),
-                "principal" => {
-                    principal = Some(base64(
-                        r#"{"auth_typ":"aad","claims":[{"typ":"a","val":"b"}]}"#,
-                    ))
-                }
-                "principal-garbage" | "garbage-principal" => principal = Some("%%%".to_owned()),
-                "principal-empty" => principal = Some(String::new()),
-                "principal-json-null" => principal = Some(base64("null")),
-                "principal-no-claims" => principal = Some(base64(r#"{"auth_typ":"aad"}"#)),
-                "principal-empty-claims" => principal = Some(base64(r#"{"claims":[]}"#)),
-                "bearer" | "nonsense-bearer" => authorization = Some("Bearer nonsense".to_owned()),
-                "entra-bearer" | "entra-bearer-no-key" => authorization = Some(entra_bearer()),
-                "basic" => authorization = Some(format!("Basic {}", base64("a:b"))),
-                "initialize" => message = initialize(),
-                "tools-list" => {}
-                part if part.starts_with("verb-") || part.starts_with("path-") => {}
-                // A path may have dots.
-                "" => {}
-                part if first == "session" => session = Some(part),
-                part => return Err(unknown(part)),
-            }
-        }
-        if first == "session" {
-            key = Some(self.keys.mcp_extension.as_str());
-        }
-
-        if let Some(code) = code {
+        if let Some(code) = sent.code {
             url += &format!("?code={code}");
         }
-        let method = Method::from_bytes(row.method.as_bytes()).map_err(|_| unknown(&row.method))?;
+        let method = Method::from_bytes(row.method.as_bytes())
+            .map_err(|_| not_understood(row, &row.method))?;
         let mut request = self
             .client
             .request(method, url)
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/json, text/event-stream");
-        if let Some(key) = key {
+        if let Some(key) = sent.key {
             request = request.header(KEY, key);
         }
-        if let Some(principal) = principal {
+        if let Some(principal) = sent.principal {
             request = request.header(PRINCIPAL, principal);
         }
-        if let Some(authorization) = authorization {
+        if let Some(authorization) = sent.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        if let Some(session) = session {
-            let session = match session {
-                "empty" => String::new(),
-                "garbage-short" => "abc".to_owned(),
-                "garbage-long" => "A".repeat(124),
-                "pipe" => "abcdefghijklmnop|abcdefghijklmnop".to_owned(),
-                "valid" => self.new_session().await?,
-                "valid-tampered" => tampered(&self.new_session().await?),
-                other => return Err(unknown(other)),
-            };
-            request = request.header(SESSION, session);
+        if let Some(session) = sent.session {
+            request = request.header(SESSION, self.session_id(row, session).await?);
         }
         if row.method == "POST" {
-            request = request.body(message);
+            request = request.body(sent.message);
         }
         Ok(request)
+    }
+
+    /// The session id that a part of the row's name describes.
+    async fn session_id(&self, row: &Row, part: &str) -> io::Result<String> {
+        Ok(match part {
+            "empty" => String::new(),
+            "garbage-short" => "abc".to_owned(),
+            "garbage-long" => "A".repeat(124),
+            "pipe" => "abcdefghijklmnop|abcdefghijklmnop".to_owned(),
+            "valid" => self.new_session().await?,
+            "valid-tampered" => tampered(&self.new_session().await?),
+            other => return Err(not_understood(row, other)),
+        })
     }
 
     /// A session id that the host gave.
@@ -231,6 +182,84 @@ impl Host {
     }
 }
 
+/// What a row's name says was sent.
+struct Sent<'a> {
+    /// The key in a header.
+    key: Option<&'a str>,
+    /// The key in the query.
+    code: Option<&'a str>,
+    principal: Option<String>,
+    authorization: Option<String>,
+    message: String,
+    /// The part of the name that describes the session id.
+    session: Option<&'a str>,
+}
+
+impl<'a> Sent<'a> {
+    fn read(row: &'a Row, keys: &'a HostKeys) -> io::Result<Self> {
+        let (mut key, mut code) = (None, None);
+        let (mut principal, mut authorization) = (None, None);
+        let mut message = tools_list();
+        let mut session = None;
+
+        let mut parts = row.case.split('.');
+        // The first part is about the host.
+        let first = parts.next().unwrap_or_default();
+        for part in parts {
+            match part {
+                "bare" | "easyauth" | "no-principal" | "no-bearer" => {}
+                "none" | "no-key" => {}
+                "mcp-header" | "right-key" => key = Some(keys.mcp_extension.as_str()),
+                "mcp-query" => code = Some(keys.mcp_extension.as_str()),
+                "master-header" => key = Some(keys.master.as_str()),
+                "master-query" => code = Some(keys.master.as_str()),
+                "host-function-key-header" | "host-key" => key = Some(keys.host.as_str()),
+                "host-function-key-query" => code = Some(keys.host.as_str()),
+                "other-system-key-header" => key = Some(keys.other_extension.as_str()),
+                "wrong-header" | "wrong-key" => key = Some("wrong"),
+                "wrong-query" => code = Some("wrong"),
+                "wrong-header-right-query" => {
+                    key = Some("wrong");
+                    code = Some(keys.mcp_extension.as_str());
+                }
+                "empty-header" => key = Some(""),
+                "principal" => principal = Some(entra_principal()),
+                "principal-garbage" | "garbage-principal" => principal = Some("%%%".to_owned()),
+                "principal-empty" => principal = Some(String::new()),
+                "principal-json-null" => principal = Some(base64("null")),
+                "principal-no-claims" => principal = Some(base64(r#"{"auth_typ":"aad"}"#)),
+                "principal-empty-claims" => principal = Some(base64(r#"{"claims":[]}"#)),
+                "bearer" | "nonsense-bearer" => authorization = Some("Bearer nonsense".to_owned()),
+                "entra-bearer" | "entra-bearer-no-key" => authorization = Some(entra_bearer()),
+                "basic" => authorization = Some(format!("Basic {}", base64("a:b"))),
+                "initialize" => message = initialize(),
+                "tools-list" => {}
+                part if part.starts_with("verb-") || part.starts_with("path-") => {}
+                // A path may have dots.
+                "" => {}
+                part if first == "session" => session = Some(part),
+                part => return Err(not_understood(row, part)),
+            }
+        }
+        if first == "session" {
+            key = Some(keys.mcp_extension.as_str());
+        }
+        Ok(Self {
+            key,
+            code,
+            principal,
+            authorization,
+            message,
+            session,
+        })
+    }
+}
+
+fn not_understood(row: &Row, part: &str) -> io::Error {
+    let message = format!("key-gate.json, {}: \"{part}\" is not understood", row.case);
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
 fn tools_list() -> String {
     json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} }).to_string()
 }
@@ -246,6 +275,11 @@ fn initialize() -> String {
 
 fn base64(text: &str) -> String {
     BASE64_STANDARD.encode(text)
+}
+
+/// A principal of the form that App Service Authentication gives to a person of Entra's.
+fn entra_principal() -> String {
+    base64(r#"{"auth_typ":"aad","claims":[{"typ":"a","val":"b"}]}"#)
 }
 
 /// A token of the form of Entra's, whose key the host does not know.

@@ -24,6 +24,16 @@ pub(super) struct Request {
     pub body: Vec<u8>,
 }
 
+impl Request {
+    /// The first header of this name.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
 /// What the handler does with a request.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
@@ -181,8 +191,23 @@ fn find_default_answer(defaults: &[(String, Answer)], line: &str) -> Answer {
 
 /// Reads a request with its body; `None` at the end of the connection.
 async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Request>> {
+    let Some(request) = read_head(stream, buffer).await? else {
+        return Ok(None);
+    };
+    let body = if request.header("transfer-encoding").is_some() {
+        read_chunks(stream, buffer).await?
+    } else {
+        let length = request.header("content-length");
+        let length = length.and_then(|length| length.parse().ok());
+        read_body(stream, buffer, length.unwrap_or_default()).await?
+    };
+    Ok(body.map(|body| Request { body, ..request }))
+}
+
+/// Reads a request up to its body.
+async fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Request>> {
     let invalid = |error: httparse::Error| io::Error::new(io::ErrorKind::InvalidData, error);
-    let (mut request, start) = loop {
+    loop {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Request::new(&mut headers);
         if let httparse::Status::Complete(length) = head.parse(buffer).map_err(invalid)? {
@@ -200,57 +225,67 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option
                 headers: headers.collect(),
                 body: Vec::new(),
             };
-            break (request, length);
+            buffer.drain(..length);
+            return Ok(Some(request));
         }
         if !fill(stream, buffer).await? {
             return Ok(None);
         }
-    };
-    buffer.drain(..start);
-    let value = |name: &str| {
-        request
-            .headers
-            .iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.clone())
-    };
-    if value("transfer-encoding").is_some() {
-        loop {
-            match httparse::parse_chunk_size(buffer) {
-                Ok(httparse::Status::Complete((start, size))) => {
-                    let size = usize::try_from(size).unwrap_or(usize::MAX);
-                    let end = start.saturating_add(size).saturating_add(2);
-                    while buffer.len() < end {
-                        if !fill(stream, buffer).await? {
-                            return Ok(None);
-                        }
-                    }
-                    request.body.extend_from_slice(&buffer[start..start + size]);
-                    buffer.drain(..end);
-                    if size == 0 {
-                        return Ok(Some(request));
-                    }
-                }
-                Ok(httparse::Status::Partial) => {
-                    if !fill(stream, buffer).await? {
-                        return Ok(None);
-                    }
-                }
-                Err(error) => return Err(io::Error::other(error.to_string())),
-            }
-        }
     }
-    let length = value("content-length").and_then(|length| length.parse().ok());
-    let length: usize = length.unwrap_or_default();
-    while buffer.len() < length {
-        if !fill(stream, buffer).await? {
-            return Ok(None);
-        }
-    }
-    request.body = buffer.drain(..length).collect();
-    Ok(Some(request))
 }
 
+/// Reads a body of chunks up to the empty one.
+async fn read_chunks(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    let mut body = Vec::new();
+    loop {
+        match httparse::parse_chunk_size(buffer) {
+            Ok(httparse::Status::Complete((start, size))) => {
+                let size = usize::try_from(size).unwrap_or(usize::MAX);
+                let end = start.saturating_add(size).saturating_add(2);
+                if !fill_up_to(end, stream, buffer).await? {
+                    return Ok(None);
+                }
+                body.extend_from_slice(&buffer[start..start + size]);
+                buffer.drain(..end);
+                if size == 0 {
+                    return Ok(Some(body));
+                }
+            }
+            Ok(httparse::Status::Partial) => {
+                if !fill(stream, buffer).await? {
+                    return Ok(None);
+                }
+            }
+            Err(error) => return Err(io::Error::other(error.to_string())),
+        }
+    }
+}
+
+/// Reads a body of this length.
+async fn read_body(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    length: usize,
+) -> io::Result<Option<Vec<u8>>> {
+    let is_complete = fill_up_to(length, stream, buffer).await?;
+    Ok(is_complete.then(|| buffer.drain(..length).collect()))
+}
+
+/// Receives until the buffer has this length; false if the connection ends before.
+async fn fill_up_to(
+    length: usize,
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+) -> io::Result<bool> {
+    while buffer.len() < length {
+        if !fill(stream, buffer).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Receives once; false at the end of the connection.
 async fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
     let mut received = vec![0; 256 * 1024];
     let count = stream.read(&mut received).await?;

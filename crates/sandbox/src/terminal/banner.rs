@@ -141,92 +141,126 @@ fn people(directory: &Directory) -> String {
 
 /// Headings, and the text to paste below each.
 fn instructions(tool: &str, ready: &Ready) -> Vec<(String, String)> {
+    match (&ready.system_key, &ready.sign_in) {
+        (Some(key), Some(sign_in)) => signed_in_instructions(tool, ready, key, sign_in),
+        _ => anonymous_instructions(tool, &ready.mcp_url),
+    }
+}
+
+/// The instructions for callers whom nobody asks for a key or a token.
+fn anonymous_instructions(tool: &str, url: &str) -> Vec<(String, String)> {
+    vec![
+        (
+            format!("Call {tool} from another terminal:"),
+            curl(tool, url, ""),
+        ),
+        (
+            "The same with the MCP Inspector (Node 22 or later):".to_owned(),
+            inspector(tool, url),
+        ),
+        visual_studio_code(&json!({ "type": "http", "url": url })),
+        mcp_remote(url),
+    ]
+}
+
+/// The instructions for callers who need the system key and a token.
+fn signed_in_instructions(
+    tool: &str,
+    ready: &Ready,
+    key: &str,
+    sign_in: &SignIn,
+) -> Vec<(String, String)> {
     let Ready {
         mcp_url: url,
         control_url,
+        authority,
         ..
     } = ready;
-    let inspector = "npx -y @modelcontextprotocol/inspector --cli";
-    let call = format!("{url} --transport http --method tools/call --tool-name {tool}");
+    let inspector = inspector(tool, url);
+    let token_command = token_command(authority);
+    let client_id = sign_in.client_id;
+    vec![
+        (
+            format!("Call {tool} as Ada from another terminal:"),
+            curl(
+                tool,
+                url,
+                &format!(
+                    " -H 'x-functions-key: {key}' \
+                     -H \"Authorization: Bearer $(curl -s {control_url}/token/ada)\""
+                ),
+            ),
+        ),
+        (
+            "The same with the MCP Inspector (Node 22 or later):".to_owned(),
+            format!(
+                "{inspector} --header \"x-functions-key: {key}\" \
+                 --header \"Authorization: Bearer $({token_command})\""
+            ),
+        ),
+        (
+            "Let the Inspector sign in, as the person that you choose in the browser:".to_owned(),
+            format!("{inspector} --header \"x-functions-key: {key}\" --client-id {client_id}"),
+        ),
+        visual_studio_code(&json!({
+            "type": "http",
+            "url": url,
+            "headers": { "x-functions-key": key },
+            "oauth": { "clientId": sign_in.visual_studio_code_client_id },
+        })),
+        mcp_remote(&format!(
+            "{url} --header \"x-functions-key:{key}\" --static-oauth-client-info '{}'",
+            json!({ "client_id": client_id })
+        )),
+    ]
+}
+
+/// A call with curl; `headers` are its options for further headers.
+fn curl(tool: &str, url: &str, headers: &str) -> String {
     let message = json!({
         "jsonrpc": "2.0",
         "id": 1,
         "method": "tools/call",
         "params": { "name": tool, "arguments": {} },
     });
-    let curl = |headers: &str| {
-        format!(
-            "curl -s {url} -H 'Content-Type: application/json' \
-             -H 'Accept: application/json, text/event-stream'{headers} -d '{message}'"
-        )
-    };
-    let visual_studio_code = "VS Code, in .vscode/mcp.json:".to_owned();
-    let mcp_remote = "Clients that can only start programs, with mcp-remote:".to_owned();
+    format!(
+        "curl -s {url} -H 'Content-Type: application/json' \
+         -H 'Accept: application/json, text/event-stream'{headers} -d '{message}'"
+    )
+}
 
-    let (Some(key), Some(sign_in)) = (&ready.system_key, &ready.sign_in) else {
-        return vec![
-            (format!("Call {tool} from another terminal:"), curl("")),
-            (
-                "The same with the MCP Inspector (Node 22 or later):".to_owned(),
-                format!("{inspector} {call}"),
-            ),
-            (
-                visual_studio_code,
-                pretty(&json!({ "servers": { "sandbox": { "type": "http", "url": url } } })),
-            ),
-            (mcp_remote, format!("npx -y mcp-remote {url}")),
-        ];
-    };
-    let token_command = match port_of(&ready.authority) {
+/// A call with the MCP Inspector.
+fn inspector(tool: &str, url: &str) -> String {
+    format!(
+        "npx -y @modelcontextprotocol/inspector --cli {url} --transport http \
+         --method tools/call --tool-name {tool}"
+    )
+}
+
+/// The entry of the server in Visual Studio Code's settings, below its heading.
+fn visual_studio_code(server: &Value) -> (String, String) {
+    (
+        "VS Code, in .vscode/mcp.json:".to_owned(),
+        pretty(&json!({ "servers": { "sandbox": server } })),
+    )
+}
+
+/// The command for mcp-remote, below its heading.
+fn mcp_remote(arguments: &str) -> (String, String) {
+    (
+        "Clients that can only start programs, with mcp-remote:".to_owned(),
+        format!("npx -y mcp-remote {arguments}"),
+    )
+}
+
+/// The command that prints Ada's token, when Entra is at `authority`.
+fn token_command(authority: &str) -> String {
+    match port_of(authority) {
         port if port == DEFAULT_LOGIN_PORT.to_string() => {
             "cargo run -q -p sandbox -- token ada".to_owned()
         }
         port => format!("cargo run -q -p sandbox -- token ada --login-port {port}"),
-    };
-    let client_id = sign_in.client_id;
-    vec![
-        (
-            format!("Call {tool} as Ada from another terminal:"),
-            curl(&format!(
-                " -H 'x-functions-key: {key}' \
-                 -H \"Authorization: Bearer $(curl -s {control_url}/token/ada)\""
-            )),
-        ),
-        (
-            "The same with the MCP Inspector (Node 22 or later):".to_owned(),
-            format!(
-                "{inspector} {call} --header \"x-functions-key: {key}\" \
-                 --header \"Authorization: Bearer $({token_command})\""
-            ),
-        ),
-        (
-            "Let the Inspector sign in, as the person that you choose in the browser:".to_owned(),
-            format!(
-                "{inspector} {call} --header \"x-functions-key: {key}\" --client-id {client_id}"
-            ),
-        ),
-        (
-            visual_studio_code,
-            pretty(&json!({
-                "servers": {
-                    "sandbox": {
-                        "type": "http",
-                        "url": url,
-                        "headers": { "x-functions-key": key },
-                        "oauth": { "clientId": sign_in.visual_studio_code_client_id },
-                    },
-                },
-            })),
-        ),
-        (
-            mcp_remote,
-            format!(
-                "npx -y mcp-remote {url} --header \"x-functions-key:{key}\" \
-                 --static-oauth-client-info '{}'",
-                json!({ "client_id": client_id })
-            ),
-        ),
-    ]
+    }
 }
 
 fn pretty(json: &Value) -> String {

@@ -5,7 +5,7 @@ use super::{
     figures::{figure, mib},
     ready, warm_cpu,
 };
-use crate::results::{Cost, Results};
+use crate::results::{Cost, ProgramResults, Results};
 
 /// A limit that the handler must keep.
 pub(super) struct Budget {
@@ -75,46 +75,62 @@ pub(super) fn all(results: &Results) -> Vec<Budget> {
         .programs
         .iter()
         .find(|program| program.name.starts_with(HANDLER));
-    let handler_cpu = handler.and_then(warm_cpu);
-    let handler_ready = handler.and_then(ready);
-    let count = |number: u64| number as f64;
+    [
+        start(results, handler),
+        processor_time(results, handler),
+        identity_requests(handler),
+        memory(handler),
+        size(handler),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
 
+fn start(results: &Results, handler: Option<&ProgramResults>) -> Vec<Budget> {
+    let handler = handler.and_then(ready);
     vec![
         at_most(
             10.0,
             " ms",
             "Process start to the first answer to `GET /`",
-            handler_ready,
+            handler,
         ),
         at_least(
             20.0,
             "×",
             "Node's start, relative to it",
-            ratio(best(results, NODE, ready), handler_ready),
+            ratio(best(results, NODE, ready), handler),
         ),
         at_least(
             20.0,
             "×",
             "Python's start, relative to it",
-            ratio(best(results, PYTHON, ready), handler_ready),
+            ratio(best(results, PYTHON, ready), handler),
         ),
+    ]
+}
+
+fn processor_time(results: &Results, handler: Option<&ProgramResults>) -> Vec<Budget> {
+    let warm = handler.and_then(warm_cpu);
+    vec![
         at_least(
             10.0,
             "×",
             "Node's processor time per warm call, relative to this handler's",
-            ratio(best(results, NODE, warm_cpu), handler_cpu),
+            ratio(best(results, NODE, warm_cpu), warm),
         ),
         at_least(
             20.0,
             "×",
             "Python's processor time per warm call, relative to this handler's",
-            ratio(best(results, PYTHON, warm_cpu), handler_cpu),
+            ratio(best(results, PYTHON, warm_cpu), warm),
         ),
         at_most(
             1.5,
             "×",
             "Processor time per warm call, relative to the floor's",
-            ratio(handler_cpu, best(results, FLOOR, warm_cpu)),
+            ratio(warm, best(results, FLOOR, warm_cpu)),
         ),
         at_most(
             1.2,
@@ -122,6 +138,12 @@ pub(super) fn all(results: &Results) -> Vec<Budget> {
             "Processor time per warm call with 10,000 users, relative to one user",
             handler.and_then(|handler| growth(&handler.users)),
         ),
+    ]
+}
+
+fn identity_requests(handler: Option<&ProgramResults>) -> Vec<Budget> {
+    let count = |number: u64| number as f64;
+    vec![
         at_most(
             0.0,
             "",
@@ -151,6 +173,11 @@ pub(super) fn all(results: &Results) -> Vec<Budget> {
                 .filter(|handler| handler.burst.users >= 200)
                 .map(|handler| count(handler.burst.exchanges_of_one_user)),
         ),
+    ]
+}
+
+fn memory(handler: Option<&ProgramResults>) -> Vec<Budget> {
+    vec![
         at_most(
             15.0,
             " MiB",
@@ -166,6 +193,11 @@ pub(super) fn all(results: &Results) -> Vec<Budget> {
                 .filter(|(users, _)| *users >= MANY_USERS)
                 .map(|(_, memory)| memory),
         ),
+    ]
+}
+
+fn size(handler: Option<&ProgramResults>) -> Vec<Budget> {
+    vec![
         at_most(
             8.0,
             " MiB",

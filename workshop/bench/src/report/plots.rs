@@ -24,6 +24,8 @@ type Failure = DrawingAreaErrorKind<io::Error>;
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// A plotting area with a logarithmic horizontal scale and a row for each program.
 type Rows<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<LogCoord<f64>, RangedCoordf64>>;
+/// A plotting area with logarithmic scales for numbers of users and for costs.
+type Curves<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<LogCoord<f64>, LogCoord<f64>>>;
 
 const WIDTH: u32 = 900;
 /// The width of the programs' names.
@@ -249,43 +251,63 @@ fn users(results: &Results) -> Result<String, Failure> {
         let chart = ChartBuilder::on(&area)
             .build_cartesian_2d(numbers.clone().log_scale(), scale.clone().log_scale())?;
         let field = chart.plotting_area();
-        for tick in ticks(&scale) {
-            let ink = text(12.0, &FAINT_INK, HPos::Right, VPos::Center);
-            let line = [(numbers.start, tick), (numbers.end, tick)];
-            field.draw(&PathElement::new(line, GRID))?;
-            let label = Text::new(short(tick), (-8, 0), ink);
-            field.draw(&(EmptyElement::at((numbers.start, tick)) + label))?;
-        }
-        for Cost { at, .. } in kept.first().map_or(&[][..], |program| &program.users) {
-            let ink = text(12.0, &FAINT_INK, HPos::Center, VPos::Top);
-            let label = match at {
-                1 => "1 user".to_owned(),
-                many => format!("{} users", count(*many as u64)),
-            };
-            let place = (*at as f64, scale.start);
-            field.draw(&(EmptyElement::at(place) + Text::new(label, (0, 7), ink)))?;
+        draw_costs(field, &numbers, &scale)?;
+        if let Some(program) = kept.first() {
+            draw_numbers(field, &program.users, scale.start)?;
         }
         for program in kept {
-            let colour = colour(program);
-            let point = |cost: &Cost| (cost.at as f64, cost.cpu_us.median);
-            let line: Vec<_> = program.users.iter().map(point).collect();
-            field.draw(&PathElement::new(line.clone(), colour.stroke_width(2)))?;
-            for (at, value) in &line {
-                let ink = text(12.5, &INK, HPos::Center, VPos::Bottom);
-                let dot = EmptyElement::at((*at, *value))
-                    + Circle::new((0, 0), DOT, colour.filled())
-                    + Text::new(figure(*value), (0, -DOT - 3), ink);
-                field.draw(&dot)?;
-            }
-            if let Some((_, value)) = line.last() {
-                let ink = text(13.5, &INK, HPos::Left, VPos::Center);
-                let name = Text::new(program.name.clone(), (8, 0), ink);
-                field.draw(&(EmptyElement::at((numbers.end, *value)) + name))?;
-            }
+            draw_curve(field, program, numbers.end)?;
         }
         canvas.present()?;
     }
     Ok(svg)
+}
+
+/// Draws a line across the field for each labelled cost.
+fn draw_costs(field: &Curves<'_>, numbers: &Range<f64>, scale: &Range<f64>) -> Result<(), Failure> {
+    for tick in ticks(scale) {
+        let ink = text(12.0, &FAINT_INK, HPos::Right, VPos::Center);
+        let line = [(numbers.start, tick), (numbers.end, tick)];
+        field.draw(&PathElement::new(line, GRID))?;
+        let label = Text::new(short(tick), (-8, 0), ink);
+        field.draw(&(EmptyElement::at((numbers.start, tick)) + label))?;
+    }
+    Ok(())
+}
+
+/// Writes the measured numbers of users below the field.
+fn draw_numbers(field: &Curves<'_>, costs: &[Cost], bottom: f64) -> Result<(), Failure> {
+    for Cost { at, .. } in costs {
+        let ink = text(12.0, &FAINT_INK, HPos::Center, VPos::Top);
+        let label = match at {
+            1 => "1 user".to_owned(),
+            many => format!("{} users", count(*many as u64)),
+        };
+        let place = (*at as f64, bottom);
+        field.draw(&(EmptyElement::at(place) + Text::new(label, (0, 7), ink)))?;
+    }
+    Ok(())
+}
+
+/// Draws a program's costs, with its name at the right edge of the field.
+fn draw_curve(field: &Curves<'_>, program: &ProgramResults, right: f64) -> Result<(), Failure> {
+    let colour = colour(program);
+    let point = |cost: &Cost| (cost.at as f64, cost.cpu_us.median);
+    let line: Vec<_> = program.users.iter().map(point).collect();
+    field.draw(&PathElement::new(line.clone(), colour.stroke_width(2)))?;
+    for (at, value) in &line {
+        let ink = text(12.5, &INK, HPos::Center, VPos::Bottom);
+        let dot = EmptyElement::at((*at, *value))
+            + Circle::new((0, 0), DOT, colour.filled())
+            + Text::new(figure(*value), (0, -DOT - 3), ink);
+        field.draw(&dot)?;
+    }
+    if let Some((_, value)) = line.last() {
+        let ink = text(13.5, &INK, HPos::Left, VPos::Center);
+        let name = Text::new(program.name.clone(), (8, 0), ink);
+        field.draw(&(EmptyElement::at((right, *value)) + name))?;
+    }
+    Ok(())
 }
 
 /// An empty picture with its title.

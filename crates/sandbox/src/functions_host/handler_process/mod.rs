@@ -20,7 +20,9 @@ use std::{
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::Child,
     sync::{mpsc, watch},
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -318,6 +320,24 @@ impl Shared {
         });
     }
 
+    fn record_start(&self, pid: u32) {
+        self.status.send_modify(|status| {
+            status.pid = Some(pid);
+            status.start_up = None;
+        });
+        self.events.emit(Event::HandlerStarted { pid });
+    }
+
+    /// Records that the process can be called, this long after its start.
+    fn record_readiness(&self, after: Duration) {
+        self.events.emit(Event::HandlerReady { after });
+        self.status.send_modify(|status| {
+            status.phase = Phase::Ready;
+            status.trouble = None;
+            status.start_up = Some(after);
+        });
+    }
+
     /// Records what keeps the process from being called, before the host notices it.
     fn record_trouble(&self, reason: &str) {
         self.status.send_modify(|status| {
@@ -415,33 +435,8 @@ async fn run(
     let Some(pid) = child.id() else {
         return End::NotStarted("the process has no id".into());
     };
-    shared.status.send_modify(|status| {
-        status.pid = Some(pid);
-        status.start_up = None;
-    });
-    shared.events.emit(Event::HandlerStarted { pid });
-
-    let errors_only = command.stderr_for_errors_only;
-    let mut stdout = child.stdout.take().map(|pipe| {
-        let level = |_: &str| Level::Information;
-        tokio::spawn(pass_on_lines(
-            pipe,
-            pid,
-            Stream::Stdout,
-            level,
-            shared.clone(),
-        ))
-    });
-    let mut stderr = child.stderr.take().map(|pipe| {
-        let level = move |text: &str| level_of_stderr(text, errors_only);
-        tokio::spawn(pass_on_lines(
-            pipe,
-            pid,
-            Stream::Stderr,
-            level,
-            shared.clone(),
-        ))
-    });
+    shared.record_start(pid);
+    let mut pumps = pass_on_output(shared, command, &mut child, pid);
 
     let mut ready = std::pin::pin!(probe::answers(
         shared.address,
@@ -454,10 +449,7 @@ async fn run(
             status = child.wait(), if !has_left => {
                 // From now on calls wait for the next process.
                 shared.status.send_modify(|status| status.phase = Phase::Starting);
-                // Its last lines are still on their way; a child of its own could hold the pipe open forever.
-                for pump in [&mut stdout, &mut stderr].into_iter().filter_map(Option::as_mut) {
-                    let _ = timeout(Duration::from_secs(1), pump).await;
-                }
+                wait_for_last_lines(&mut pumps).await;
                 match classify_exit(status, &shared.last_errors(pid)) {
                     // The host does not notice, and keeps probing.
                     End::Left if !is_ready => {
@@ -477,13 +469,7 @@ async fn run(
                     break End::Failed(reason.into());
                 }
                 is_ready = true;
-                let after = started.elapsed();
-                shared.events.emit(Event::HandlerReady { after });
-                shared.status.send_modify(|status| {
-                    status.phase = Phase::Ready;
-                    status.trouble = None;
-                    status.start_up = Some(after);
-                });
+                shared.record_readiness(started.elapsed());
             }
             order = orders.recv() => match order {
                 Some(Order::Restart(other)) if other != pid => {}
@@ -505,6 +491,45 @@ fn classify_exit(status: io::Result<ExitStatus>, last_errors: &str) -> End {
         Some(0) => End::Left,
         Some(RESTART_EXIT_CODE) => End::RestartAsked("exited with code 200".into()),
         _ => End::Failed(format!("the process ended with {status}{last_errors}")),
+    }
+}
+
+/// Passes the lines of the process on, by a task for each stream.
+fn pass_on_output(
+    shared: &Arc<Shared>,
+    command: &HandlerCommand,
+    child: &mut Child,
+    pid: u32,
+) -> [Option<JoinHandle<()>>; 2] {
+    let errors_only = command.stderr_for_errors_only;
+    let stdout = child.stdout.take().map(|pipe| {
+        let level = |_: &str| Level::Information;
+        tokio::spawn(pass_on_lines(
+            pipe,
+            pid,
+            Stream::Stdout,
+            level,
+            shared.clone(),
+        ))
+    });
+    let stderr = child.stderr.take().map(|pipe| {
+        let level = move |text: &str| level_of_stderr(text, errors_only);
+        tokio::spawn(pass_on_lines(
+            pipe,
+            pid,
+            Stream::Stderr,
+            level,
+            shared.clone(),
+        ))
+    });
+    [stdout, stderr]
+}
+
+/// Waits for the last lines of a process that has left, which are still on their way; a child of its own could hold
+/// the pipe open forever.
+async fn wait_for_last_lines(pumps: &mut [Option<JoinHandle<()>>]) {
+    for pump in pumps.iter_mut().flatten() {
+        let _ = timeout(Duration::from_secs(1), pump).await;
     }
 }
 

@@ -130,67 +130,30 @@ impl ContentBlock {
         }
     }
 
-    /// Reads a block. The extension's reader does not skip unknown members: an object in one ends the block too early,
-    /// and the call fails.
+    /// Reads a block.
     pub(super) fn read(json: &RawValue) -> Result<Self, Problem> {
-        const KNOWN: [&str; 11] = [
-            "type",
-            "text",
-            "name",
-            "data",
-            "mimeType",
-            "uri",
-            "description",
-            "size",
-            "resource",
-            "annotations",
-            "_meta",
-        ];
         let members = object(json)?;
-        if let Some((name, _)) = members
-            .iter()
-            .find(|(name, value)| !KNOWN.contains(name) && value.get().contains('{'))
-        {
-            return Err(format!("a content block has an unknown \"{name}\""));
-        }
-        let text = |name: &str| optional_text(&members, name);
-        let required = |name: &str| text(name)?.ok_or_else(|| format!("a block has no \"{name}\""));
-        let rest = || {
-            Ok::<_, Problem>(Rest {
-                meta: meta(&members)?,
-                annotations: annotations(&members)?,
-            })
-        };
-        Ok(match text("type")?.as_deref() {
+        refuse_unknown_objects(&members)?;
+        Ok(match optional_text(&members, "type")?.as_deref() {
             Some("text") => Self::Text {
-                text: required("text")?,
-                rest: rest()?,
+                text: required_text(&members, "text")?,
+                rest: Rest::read(&members)?,
             },
-            Some(kind @ ("image" | "audio")) => {
-                let media = Media {
-                    data: required("data")?,
-                    mime_type: required("mimeType")?,
-                    rest: rest()?,
-                };
-                if kind == "image" {
-                    Self::Image(media)
-                } else {
-                    Self::Audio(media)
-                }
-            }
+            Some("image") => Self::Image(Media::read(&members)?),
+            Some("audio") => Self::Audio(Media::read(&members)?),
             Some("resource") => Self::Resource {
                 resource: members
                     .get("resource")
                     .map(ResourceContents::read)
                     .transpose()?
                     .ok_or("a block has no \"resource\"")?,
-                rest: rest()?,
+                rest: Rest::read(&members)?,
             },
             Some("resource_link") => Self::ResourceLink {
-                uri: required("uri")?,
-                name: required("name")?,
-                description: text("description")?,
-                mime_type: text("mimeType")?,
+                uri: required_text(&members, "uri")?,
+                name: required_text(&members, "name")?,
+                description: optional_text(&members, "description")?,
+                mime_type: optional_text(&members, "mimeType")?,
                 size: match members.get("size") {
                     None => None,
                     Some(size) => Some(
@@ -204,6 +167,25 @@ impl ContentBlock {
                 },
             },
             kind => return Err(format!("a block has the unknown type {kind:?}")),
+        })
+    }
+}
+
+impl Media {
+    fn read(members: &Members) -> Result<Self, Problem> {
+        Ok(Self {
+            data: required_text(members, "data")?,
+            mime_type: required_text(members, "mimeType")?,
+            rest: Rest::read(members)?,
+        })
+    }
+}
+
+impl Rest {
+    fn read(members: &Members) -> Result<Self, Problem> {
+        Ok(Self {
+            meta: meta(members)?,
+            annotations: annotations(members)?,
         })
     }
 }
@@ -228,6 +210,30 @@ impl ResourceContents {
     }
 }
 
+/// Refuses objects in unknown members. The extension's reader does not skip such a member: an object in it ends the
+/// block too early, and the call fails.
+fn refuse_unknown_objects(members: &Members) -> Result<(), Problem> {
+    const KNOWN: [&str; 11] = [
+        "type",
+        "text",
+        "name",
+        "data",
+        "mimeType",
+        "uri",
+        "description",
+        "size",
+        "resource",
+        "annotations",
+        "_meta",
+    ];
+    let unknown = members
+        .iter()
+        .find(|(name, value)| !KNOWN.contains(name) && value.get().contains('{'));
+    unknown.map_or(Ok(()), |(name, _)| {
+        Err(format!("a content block has an unknown \"{name}\""))
+    })
+}
+
 /// Reads the members of an object.
 pub(super) fn object(json: &RawValue) -> Result<Members<'_>, Problem> {
     system_text_json::members(json.get()).map_err(|error| error.to_string())
@@ -241,6 +247,11 @@ pub(super) fn optional_text(members: &Members, name: &str) -> Result<Option<Stri
             serde_json::from_str(value.get()).map_err(|_| format!("\"{name}\" is not a string"))
         }
     }
+}
+
+/// Reads a string of a content block.
+fn required_text(members: &Members, name: &str) -> Result<String, Problem> {
+    optional_text(members, name)?.ok_or_else(|| format!("a block has no \"{name}\""))
 }
 
 /// Reads `_meta`: an object or nothing.

@@ -16,7 +16,7 @@ use encoding_rs::Encoding;
 use super::{
     McpExtension,
     client_state::{Refusal, Session},
-    json_rpc::{self, Message, Unreadable},
+    json_rpc::{self, Message, Request, Unreadable},
 };
 use crate::functions_host::{
     invocation::{Client, Transport},
@@ -63,13 +63,22 @@ pub(super) async fn post(
         transport: Transport::StreamableHttp,
         info: None,
     };
-    let request = match message {
-        Message::Request(request) => request,
+    match message {
+        Message::Request(request) => answer(&extension, request, client, is_new_session).await,
         Message::Other { method } => {
             extension.report_message(method.as_deref(), &client);
-            return without_content_type(stream(StatusCode::ACCEPTED).finish());
+            without_content_type(stream(StatusCode::ACCEPTED).finish())
         }
-    };
+    }
+}
+
+/// Answers a request with a stream of one event, and `initialize` with the id of a new session as well.
+async fn answer(
+    extension: &McpExtension,
+    request: Request,
+    client: Client,
+    is_new_session: bool,
+) -> HttpResponse {
     let mut response = stream(StatusCode::OK);
     if request.method == "initialize" && is_new_session {
         let session = Session::new(&extension.instance);
